@@ -1,0 +1,1 @@
+"""What data is: patients, instruments, outcomes, connectomes, cohorts, predictions, errors."""

@@ -1,0 +1,327 @@
+"""One person before the first pulse: every field, with unit, range, meaning and source.
+
+Every field is optional; a missing one is unknown, never "no". Nothing measured after the first
+session may enter: such names are refused with the reason.
+"""
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from data_schemas.connectome import Connectome
+from data_schemas.errors import DataError, did_you_mean, field_error
+from data_schemas.instruments import INSTRUMENTS, get_instrument
+
+Sex = Literal["female", "male", "other"]
+Polarity = Literal["unipolar", "bipolar"]
+TmsHistory = Literal["none", "response", "no_response"]
+Target = Literal["left_dlpfc", "right_dlpfc", "bilateral_dlpfc", "dmpfc", "frontal_pole", "other"]
+Protocol = Literal["high_frequency", "itbs", "ctbs", "low_frequency", "bilateral", "other"]
+
+# Beyond 120 mm from the anterior commissure there is no brain in MNI space.
+Millimetres = Annotated[float, Field(ge=-120, le=120, allow_inf_nan=False)]
+ExtraName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
+
+SEVERITY_DOMAINS = ("depression", "obsessive_compulsive")
+
+_POST_TREATMENT = (
+    (
+        r"sessions?_(completed|received|delivered|attended)|n_?sessions_done",
+        "counts the sessions given",
+    ),
+    (
+        r"(^|_)(week|wk|session|visit|day|month)_?\d+(_|$)|_\d+_?(m|mo|months?|w|wks?|weeks?)(_|$)",
+        "was measured during or after treatment",
+    ),
+    (
+        r"(^|_)(post|final|end|endpoint|discharge|follow_?up|fu|outcome|after)(_|$)",
+        "was measured after treatment",
+    ),
+    (
+        r"(^|_)(change|improvement|delta|responder|responded|remitter|remitted)(_|$)",
+        "is derived from the outcome",
+    ),
+    (
+        r"(dropout|dropped_out|completer|early_improvement|protocol_switch)",
+        "depends on the course of treatment",
+    ),
+)
+
+
+def post_treatment_reason(name: str) -> str | None:
+    """Return why a name cannot be a baseline measurement, or None when nothing speaks against it.
+
+    Examples
+    --------
+    >>> post_treatment_reason("sessions_completed")
+    'counts the sessions given, which is known only after treatment has begun'
+    >>> post_treatment_reason("sessions_planned") is None
+    True
+    """
+    folded = re.sub(r"[^a-z0-9]+", "_", name.casefold())
+    for pattern, reason in _POST_TREATMENT:
+        if re.search(pattern, folded):
+            return f"{reason}, which is known only after treatment has begun"
+    return None
+
+
+def _described(
+    text: str,
+    *,
+    unit: str = "",
+    source: str = "",
+    **limits: Any,  # noqa: ANN401
+) -> Any:  # noqa: ANN401
+    """Return an optional field with its unit and source where the JSON Schema shows them."""
+    extra: dict[str, Any] = {"unit": unit, "source": source}
+    shown = {key: value for key, value in extra.items() if value}
+    return Field(default=None, description=text, json_schema_extra=shown, **limits)
+
+
+class Patient(BaseModel):
+    """One person before treatment.
+
+    Examples
+    --------
+    >>> patient = Patient(depression_instrument="PHQ-9", depression_total=19, failed_trials=3)
+    >>> patient.age_years is None
+    True
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
+    )
+
+    # Person
+    age_years: float | None = _described("Age at the first session.", unit="years", ge=10, le=110)
+    sex: Sex | None = _described("Sex as recorded.")
+    employed: bool | None = _described(
+        "In paid work or study.", source="Trevizol 2020: OR for remission 1.69 (1.06-2.7)"
+    )
+    education_years: float | None = _described(
+        "Years of formal education.", unit="years", ge=0, le=40
+    )
+    body_mass_index_kg_m2: float | None = _described(
+        "Body mass index.", unit="kg/m2", ge=8, le=120, source="doi:10.1038/s41398-025-03380-w"
+    )
+
+    # Illness
+    polarity: Polarity | None = _described("Unipolar or bipolar depression.")
+    recurrent: bool | None = _described(
+        "An earlier depressive episode; false for a single episode.",
+        source="Fitzgerald 2016, doi:10.1002/da.22503",
+    )
+    psychotic_features: bool | None = _described("Psychotic features in the current episode.")
+    episode_duration_months: float | None = _described(
+        "Length of the current episode.", unit="months", ge=0, le=960,
+        source="aBLTBS trial: OR 0.9945 a month",
+    )  # fmt: skip
+    onset_age_years: float | None = _described(
+        "Age at the first depressive episode.", unit="years", ge=0, le=110
+    )
+    anxiety_disorder: bool | None = _described("A diagnosed anxiety disorder.")
+    ptsd: bool | None = _described(
+        "Post-traumatic stress disorder.", source="VA trial, jamapsychiatry 2686050"
+    )
+    personality_disorder: bool | None = _described("A diagnosed personality disorder.")
+    substance_use_disorder: bool | None = _described("A substance use disorder, current.")
+
+    # Resistance
+    failed_trials: int | None = _described(
+        "Antidepressant trials failed at adequate dose and duration, in this episode.",
+        unit="trials", ge=0, le=40,
+        source="Trevizol 2020; adequacy as in MGH-ATRQ, doi:10.1111/j.1755-5949.2009.00102.x",
+    )  # fmt: skip
+    augmentation_failed: bool | None = _described("An augmentation has failed in this episode.")
+    ect_history: bool | None = _described("Any earlier electroconvulsive therapy.")
+    tms_history: TmsHistory | None = _described(
+        "Earlier TMS: none, with response, or without response.",
+        source="appi.neuropsych.16100181",
+    )
+
+    # Severity
+    depression_instrument: str | None = _described(
+        "Instrument of depression_total: "
+        + ", ".join(i.name for i in INSTRUMENTS.values() if i.domain in SEVERITY_DOMAINS) + "."
+    )  # fmt: skip
+    depression_total: float | None = _described(
+        "Baseline total on that instrument; must lie in its range.", unit="points"
+    )
+    depression_items: tuple[int, ...] | None = _described(
+        "Item scores of that instrument, in its order; all of them or none.", unit="points"
+    )
+    anxiety_instrument: str | None = _described(
+        "Instrument of anxiety_total: "
+        + ", ".join(i.name for i in INSTRUMENTS.values() if i.domain == "anxiety") + "."
+    )  # fmt: skip
+    anxiety_total: float | None = _described(
+        "Baseline total on that instrument; must lie in its range.", unit="points",
+        source="Trevizol 2020: OR for remission 0.78 (0.60-0.98)",
+    )  # fmt: skip
+    moca_total: float | None = _described(
+        "Montreal Cognitive Assessment total.", unit="points", ge=0, le=30,
+        source="doi:10.1016/j.psychres.2024.115822",
+    )  # fmt: skip
+    suicidal_ideation: bool | None = _described(
+        "Any current suicidal ideation; shown to the reader, never used to withhold an answer."
+    )
+
+    # Medication at baseline
+    benzodiazepine: bool | None = _described(
+        "Takes a benzodiazepine.", source="OR 0.36, doi:10.1002/brb3.1275"
+    )
+    antipsychotic: bool | None = _described("Takes an antipsychotic.")
+    anticonvulsant: bool | None = _described("Takes an anticonvulsant.")
+    stimulant: bool | None = _described(
+        "Takes a psychostimulant.", source="OR 2.29, doi:10.1002/brb3.1275"
+    )
+    lithium: bool | None = _described("Takes lithium.")
+    bupropion: bool | None = _described("Takes bupropion.")
+    ssri: bool | None = _described("Takes a selective serotonin reuptake inhibitor.")
+    snri: bool | None = _described("Takes a serotonin-noradrenaline reuptake inhibitor.")
+    tricyclic: bool | None = _described("Takes a tricyclic antidepressant.")
+
+    # Plan
+    target: Target | None = _described("Planned stimulation target.")
+    protocol: Protocol | None = _described("Planned stimulation protocol.")
+    coil_site_mni_mm: tuple[Millimetres, Millimetres, Millimetres] | None = _described(
+        "Planned coil site in MNI space: x, y, z.", unit="mm"
+    )
+    sessions_planned: int | None = _described(
+        "Sessions planned before the first one, not those given.", unit="sessions", ge=1, le=200
+    )
+
+    # Where, and what the scanner saw
+    site: str | None = _described(
+        "Clinic; used to split and harmonise, never as a predictor.", min_length=1, max_length=64
+    )
+    connectome: Connectome | None = _described("Resting-state connectome before treatment.")
+    extra: dict[ExtraName, FiniteFloat] = Field(
+        default_factory=dict,
+        description="Further baseline numbers, each declared with unit and range by the cohort "
+        "on which the model was trained.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_what_is_known_later(cls, data: Any) -> Any:  # noqa: ANN401
+        if isinstance(data, dict):
+            names = [*data, *(data.get("extra") or {})] if _has_extra(data) else list(data)
+            for name in names:
+                if name not in cls.model_fields and (reason := post_treatment_reason(str(name))):
+                    raise field_error(str(name)[:64], f"{reason}; leave it out")
+        return data
+
+    @field_validator("depression_instrument", "anxiety_instrument")
+    @classmethod
+    def _instrument_is_known(cls, name: str | None) -> str | None:
+        if name is None:
+            return None
+        try:
+            return get_instrument(name).name
+        except DataError:
+            allowed = ", ".join(INSTRUMENTS)
+            raise ValueError(
+                f"is not a known instrument.{did_you_mean(name, INSTRUMENTS)} Allowed: {allowed}"
+            ) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _total_from_items(cls, data: Any) -> Any:  # noqa: ANN401
+        if not isinstance(data, dict) or data.get("depression_items") is None:
+            return data
+        instrument = INSTRUMENTS.get(str(data.get("depression_instrument")))
+        items = data["depression_items"]
+        if instrument is None or not isinstance(items, list | tuple):
+            raise field_error("depression_items", "need a known depression_instrument and a list")
+        if not all(isinstance(item, int) and not isinstance(item, bool) for item in items):
+            raise field_error("depression_items", "must be whole numbers, all of them or none")
+        total = _checked_total(instrument.name, tuple(items))
+        given = data.get("depression_total")
+        if given is not None and given != total:
+            raise field_error("depression_total", "is not the sum of depression_items")
+        return {**data, "depression_total": total}
+
+    @model_validator(mode="after")
+    def _totals_fit_their_instruments(self) -> Self:
+        _check_total("depression", self.depression_instrument, self.depression_total)
+        _check_total("anxiety", self.anxiety_instrument, self.anxiety_total)
+        if (
+            self.onset_age_years is not None
+            and self.age_years is not None
+            and self.onset_age_years > self.age_years
+        ):
+            raise field_error("onset_age_years", "must not exceed age_years")
+        return self
+
+    def maudsley_stage(self) -> int | None:
+        """Return the Maudsley Staging Method score, 3 (mild) to 15, or None when unknown.
+
+        Duration, severity and failed trials are needed; an unknown augmentation or ECT makes the
+        stage unknown too.
+
+        Notes
+        -----
+        Points as tabulated in doi:10.1186/s12888-018-1679-x, table 3: duration up to 12 months 1,
+        13 to 24 months 2, longer 3; severity subsyndromal 1, mild 2, moderate 3, severe 4, severe
+        with psychotic features 5; trials 1-2, 3-4, 5-6, 7-10, over 10: 1 to 5; augmentation and
+        ECT one each. The severity level is the band of the patient's own instrument; no failed
+        trial at all scores 1, the lowest step of that scale.
+        """
+        severity = self._maudsley_severity()
+        known = (
+            self.episode_duration_months, severity, self.failed_trials,
+            self.augmentation_failed, self.ect_history,
+        )  # fmt: skip
+        if any(part is None for part in known):
+            return None
+        duration, severity_points, trials, augmentation, ect = known
+        assert duration is not None  # noqa: S101
+        assert severity_points is not None  # noqa: S101
+        assert trials is not None  # noqa: S101
+        duration_points = 1 + (duration > 12) + (duration > 24)
+        trial_points = 1 + (trials > 2) + (trials > 4) + (trials > 6) + (trials > 10)
+        return duration_points + severity_points + trial_points + bool(augmentation) + bool(ect)
+
+    def _maudsley_severity(self) -> int | None:
+        if self.depression_instrument is None or self.depression_total is None:
+            return None
+        instrument = get_instrument(self.depression_instrument)
+        band = instrument.severity_band(self.depression_total)
+        if band is None:
+            return None
+        # Instruments with a band above "severe" merge the upper two.
+        points = 1 + min(band, 3)
+        if points == 4 and self.psychotic_features is None:
+            return None
+        return 5 if points == 4 and self.psychotic_features else points
+
+
+def _has_extra(data: dict[Any, Any]) -> bool:
+    return isinstance(data.get("extra"), dict)
+
+
+def _checked_total(instrument_name: str, items: tuple[int, ...]) -> int:
+    try:
+        return get_instrument(instrument_name).total_from_items(items)
+    except DataError as error:
+        raise field_error("depression_items", error.message) from None
+
+
+def _check_total(domain: str, instrument_name: str | None, total: float | None) -> None:
+    if total is None:
+        return
+    if instrument_name is None:
+        raise field_error(f"{domain}_total", f"needs {domain}_instrument")
+    instrument = get_instrument(instrument_name)
+    allowed = ("anxiety",) if domain == "anxiety" else SEVERITY_DOMAINS
+    if instrument.domain not in allowed:
+        raise field_error(f"{domain}_instrument", f"{instrument_name} does not measure {domain}")
+    if not instrument.minimum <= total <= instrument.maximum:
+        raise field_error(
+            f"{domain}_total",
+            f"is out of range for {instrument_name}",
+            f"{instrument.minimum} to {instrument.maximum}",
+        )
