@@ -1,0 +1,1 @@
+"""How a patient becomes a row of named numbers."""

@@ -1,0 +1,175 @@
+"""Which network and hemisphere a parcel belongs to, by the label grammar of the Schaefer atlas.
+
+Labels read `LH_Cont_PFCl_5`, or `7Networks_LH_Cont_PFCl_5` with the prefix of the original
+tables: hemisphere, network, part of the network where it has parts, number. The 4S atlas (the
+default of XCP-D) is the Schaefer atlas with subcortical and cerebellar parcels, such as
+`LH-Pulvinar`, `RH_Amygdala` and `Cerebellar_Region1`, which belong to no network here.
+
+Sources: Schaefer 2018, doi:10.1093/cercor/bhx179; networks: Yeo 2011,
+doi:10.1152/jn.00338.2011; 4S labels: PennLINC AtlasPack.
+"""
+
+import csv
+import re
+import tomllib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+Hemisphere = Literal["left", "right"]
+
+# Schaefer's abbreviation -> name in plain language, in the atlas' own order.
+NETWORKS = {
+    "Vis": "visual",
+    "SomMot": "somatomotor",
+    "DorsAttn": "dorsal attention",
+    "SalVentAttn": "salience and ventral attention",
+    "Limbic": "limbic",
+    "Cont": "frontoparietal control",
+    "Default": "default mode",
+}
+
+# Published with 100, 200, ... 1000 cortical parcels.
+RESOLUTIONS = tuple(range(100, 1001, 100))
+# The only resolution at which the regions are defined.
+REGION_RESOLUTION = 400
+# Parcels lost to a small field of view leave the resolution recognisable; a choice.
+MAXIMUM_ABSENT_PARCELS = 10
+
+_TABLES = Path(__file__).parent / "atlas_tables"
+_PREFIX = "7Networks_"
+_CORTICAL = re.compile(rf"(?:{_PREFIX})?([LR]H_({'|'.join(NETWORKS)})_(?:[A-Za-z0-9]+_)?[0-9]+)")
+_SEVENTEEN_NETWORKS = re.compile(
+    r"(?:17Networks_)?[LR]H_"
+    r"(?:Vis(?:Cent|Peri)|(?:SomMot|DorsAttn|SalVentAttn|Limbic|Cont|Default)[ABC]|TempPar)_.*"
+)
+
+
+class Parcel(NamedTuple):
+    """One parcel, as its label tells.
+
+    Attributes
+    ----------
+    name : str
+        The label without the prefix of the original tables.
+    network : str or None
+        One of `NETWORKS`; None for subcortical, cerebellar and unknown parcels.
+    hemisphere : {"left", "right"} or None
+    """
+
+    name: str
+    network: str | None
+    hemisphere: Hemisphere | None
+
+
+class Region(NamedTuple):
+    """A named region, as parcels of the 400-parcel atlas.
+
+    Attributes
+    ----------
+    name, full_name : str
+    parcels : tuple of str
+        Labels without prefix.
+    reference_mni_mm : tuple of float
+        The published coordinate (x, y, z) to which these parcels are the nearest.
+    source : str
+        Publication, and how far away the parcels are.
+    """
+
+    name: str
+    full_name: str
+    parcels: tuple[str, ...]
+    reference_mni_mm: tuple[float, ...]
+    source: str
+
+
+def parse_label(label: str) -> Parcel:
+    """Return what a parcel label says.
+
+    Examples
+    --------
+    >>> parse_label("7Networks_LH_Cont_PFCl_5")
+    Parcel(name='LH_Cont_PFCl_5', network='Cont', hemisphere='left')
+    >>> parse_label("RH_Amygdala")
+    Parcel(name='RH_Amygdala', network=None, hemisphere='right')
+    """
+    hemispheres: dict[str, Hemisphere] = {"LH": "left", "RH": "right"}
+    match = _CORTICAL.fullmatch(label)
+    if match is None:
+        side = hemispheres.get(label[:2]) if label[2:3] in {"_", "-"} else None
+        return Parcel(label, None, side)
+    return Parcel(match[1], match[2], hemispheres[match[1][:2]])
+
+
+def schaefer_resolution(labels: Sequence[str]) -> int | None:
+    """Return the number of cortical parcels of the atlas these labels come from.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Labels of one connectome, in any order; parcels outside the cortex are not counted.
+
+    Returns
+    -------
+    int or None
+        100, 200, ... 1000, where at most ten cortical parcels are absent; None otherwise.
+    """
+    n_cortical = len({parcel.name for parcel in map(parse_label, labels) if parcel.network})
+    for resolution in RESOLUTIONS:
+        if 0 <= resolution - n_cortical <= MAXIMUM_ABSENT_PARCELS:
+            return resolution
+    return None
+
+
+def network_problem(labels: Sequence[str]) -> str | None:
+    """Return why labels give no network features, as a sentence, or None when they do."""
+    if any(parse_label(label).network for label in labels):
+        return None
+    if any(_SEVENTEEN_NETWORKS.fullmatch(label) for label in labels):
+        return (
+            "The labels are those of the 17-network Schaefer atlas, whose networks do not nest in "
+            "the seven used here; use the 7-network labels of the same parcels."
+        )
+    return (
+        "The labels are not those of the Schaefer or 4S atlas with seven networks, such as "
+        "LH_Default_PFC_1, so that no parcel can be given a network."
+    )
+
+
+@cache
+def regions() -> dict[str, Region]:
+    """Return the regions of `atlas_tables/regions.toml`, by name."""
+    tables = tomllib.loads((_TABLES / "regions.toml").read_text(encoding="utf-8"))
+    return {
+        name: Region(
+            name=name,
+            full_name=table["full_name"],
+            parcels=tuple(table["parcels"]),
+            reference_mni_mm=tuple(table["reference_mni_mm"]),
+            source=table["source"],
+        )
+        for name, table in tables.items()
+    }
+
+
+@cache
+def centroids_mni_mm() -> dict[str, tuple[float, float, float]]:
+    """Return the centroid (x, y, z) of each parcel of the 400-parcel atlas, in MNI mm."""
+    with (_TABLES / "Schaefer400-7.csv").open(encoding="utf-8", newline="") as file:
+        return {
+            row["region"].removeprefix(_PREFIX): (float(row["x"]), float(row["y"]), float(row["z"]))
+            for row in csv.DictReader(file)
+        }
+
+
+def has_regions(labels: Sequence[str]) -> bool:
+    """Return whether `regions()` may be looked up among these labels.
+
+    Only in the 400-parcel atlas: elsewhere the same names lie in other places, and below it the
+    nearest parcel is more than 20 mm from the subgenual cortex.
+    """
+    if schaefer_resolution(labels) != REGION_RESOLUTION:
+        return False
+    known = centroids_mni_mm()
+    return all(parcel.name in known for parcel in map(parse_label, labels) if parcel.network)
