@@ -1,0 +1,187 @@
+"""The text files of a simulated cohort: tables, their sidecars, and the spec that maps them."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Final
+
+import numpy as np
+
+from data_schemas.instruments import get_instrument
+from training.simulator.clinical import OUTCOME_INSTRUMENT, Outcomes
+from training.simulator.columns import COLUMNS, Column, FloatArray
+from training.simulator.draw import PatientDraw
+from training.simulator.scales import RoundedScale
+from training.simulator.streams import random_stream
+
+BASELINE, FINAL = "ses-pre", "ses-post"
+SIMULATED: Final = "Simulated. No real person is in this data."
+HORIZON: Final = "end of treatment"
+
+CONNECTOME_FILES: Final = (
+    "derivatives/xcp_d/{id}/ses-pre/func/{id}_ses-pre_task-rest_space-MNI152NLin2009cAsym"
+    "_atlas-4S456Parcels_stat-pearsoncorrelation_relmat.tsv"
+)
+
+# The tables that are not made of `COLUMNS` alone: totals at two visits.
+_REPEATED: Final = {"hdrs17": "HDRS-17", "phq9": "PHQ-9"}
+_AT_BASELINE: Final = "gad7"
+
+
+def participant_ids(n_patients: int) -> list[str]:
+    """Return `sub-0001`, `sub-0002`, ...; with more digits where there are more patients."""
+    digits = max(4, len(str(n_patients)))
+    return [f"sub-{number:0{digits}d}" for number in range(1, n_patients + 1)]
+
+
+def table_files(draw: PatientDraw) -> dict[str, str]:
+    """Return every table and sidecar, by path below the cohort's folder."""
+    ids = participant_ids(len(draw))
+    files: dict[str, str] = {}
+    for table, members in groupby(COLUMNS, key=lambda column: column.table):
+        columns = list(members)
+        cells = {column.name: column.texts(draw.observed[column.name]) for column in columns}
+        about = {column.name: _about(column) for column in columns}
+        if table == "participants":
+            cells["site"] = draw.site_names()
+            about["site"] = {"Description": "Clinic.", "Levels": _site_levels(draw)}
+        if table == _AT_BASELINE:
+            cells = {"session_id": [BASELINE] * len(ids), **cells}
+            about = {"session_id": _session({BASELINE: "Before the first session."}), **about}
+        files |= _table(table, {"participant_id": ids, **cells}, about)
+    return files | _repeated_tables(draw, ids)
+
+
+def _repeated_tables(draw: PatientDraw, ids: Sequence[str]) -> dict[str, str]:
+    totals = {
+        "hdrs17": (draw.outcomes.baseline_total, draw.outcomes.final_total),
+        "phq9": _phq9_totals(draw),
+    }
+    files: dict[str, str] = {}
+    for table, instrument in _REPEATED.items():
+        before, after = totals[table]
+        after = np.where(draw.outcome_known, after, np.nan)
+        name = f"{table}_total"
+        column = Column(name, table, "", _range_sentence(instrument), "never", "points")
+        interleaved = np.column_stack([before, after]).ravel()
+        cells = {
+            "participant_id": [one for one in ids for _ in range(2)],
+            "session_id": [BASELINE, FINAL] * len(ids),
+            name: column.texts(interleaved),
+        }
+        sessions = {BASELINE: "Before the first session.", FINAL: f"At the {HORIZON}."}
+        files |= _table(table, cells, {"session_id": _session(sessions), name: _about(column)})
+    return files
+
+
+def _range_sentence(instrument: str) -> str:
+    scale = get_instrument(instrument)
+    return f"{scale.full_name}: total, {scale.minimum} to {scale.maximum}."
+
+
+def _phq9_totals(draw: PatientDraw) -> tuple[FloatArray, FloatArray]:
+    """Return the self-rated totals before and after; they inform no column that is mapped."""
+    measurement, scale = draw.parameters.measurement, get_instrument("PHQ-9")
+    rng = random_stream(draw.seed, "phq9")
+    correlation = measurement.phq9_severity_correlation
+    noise = rng.standard_normal(len(draw))
+    z = correlation * draw.latent.severity + np.sqrt(1 - correlation**2) * noise
+    mean, sd = measurement.phq9_mean_points, measurement.phq9_sd_points
+    before = RoundedScale(mean, sd, scale.minimum, scale.maximum).record(z)
+    left = _share_left(draw.outcomes) * before
+    disagreement = measurement.phq9_change_noise_sd_points * rng.standard_normal(len(draw))
+    after = np.clip(np.rint(left + disagreement), scale.minimum, scale.maximum) + 0.0
+    return before, after
+
+
+def _share_left(outcomes: Outcomes) -> FloatArray:
+    return outcomes.final_total / outcomes.baseline_total
+
+
+def _table(
+    name: str, cells: Mapping[str, Sequence[str]], about: Mapping[str, object]
+) -> dict[str, str]:
+    stem = name if name == "participants" else f"phenotype/{name}"
+    rows = zip(*cells.values(), strict=True)
+    lines = ["\t".join(cells), *("\t".join(row) for row in rows)]
+    sidecar: dict[str, object] = {**about}
+    if name != "participants":
+        tool = {"Description": f"{SIMULATED} See simulation.json."}
+        sidecar = {"MeasurementToolMetadata": tool, **sidecar}
+    return {f"{stem}.tsv": "\n".join(lines) + "\n", f"{stem}.json": as_json(sidecar)}
+
+
+def _about(column: Column) -> dict[str, object]:
+    about: dict[str, object] = {"Description": column.description}
+    if column.unit:
+        about["Units"] = column.unit
+    if column.levels:
+        about["Levels"] = {level: level.replace("_", " ") for level in column.levels}
+    return about
+
+
+def _session(levels: Mapping[str, str]) -> dict[str, object]:
+    return {"Description": "Visit.", "Levels": dict(levels)}
+
+
+def _site_levels(draw: PatientDraw) -> dict[str, str]:
+    profiles = {profile: name for name, profile in draw.parameters.profiles.items()}
+    return {site.name: f"Profile {profiles[site.profile]}." for site in draw.enrolment.sites}
+
+
+def as_json(content: object) -> str:
+    """Return JSON text as every file of the cohort holds it."""
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def cohort_toml(draw: PatientDraw) -> str:
+    """Return the cohort.toml of the folder."""
+    name = f"Simulated TMS cohort, scenario {draw.scenario_name}, seed {draw.seed}"
+    phenotypes = dict.fromkeys(column.table for column in COLUMNS)
+    lines = [
+        f"# {SIMULATED}",
+        f'name = "{name}"',
+        f'description = "{draw.scenario.summary}"',
+        'licence = "CC0-1.0"',
+        'citation = "Simulated by tms-response; parameters and sources in docs/simulator.md"',
+        "simulated = true",
+        "",
+        "[treatment]",
+        "is_tms = true",
+        'description = "Simulated course of TMS over the dorsolateral prefrontal cortex"',
+        "",
+        *_table_sections(phenotypes),
+        "[patient]",
+        *_patient_lines(),
+        "",
+        "[outcome]",
+        f'instrument = "{OUTCOME_INSTRUMENT}"',
+        f'horizon = "{HORIZON}"',
+        f'baseline = {{ column = "hdrs17.hdrs17_total", visit = "{BASELINE}" }}',
+        f'final = {{ column = "hdrs17.hdrs17_total", visit = "{FINAL}" }}',
+        "",
+        "[connectome]",
+        f'files = "{CONNECTOME_FILES}"',
+        "required = false",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _table_sections(tables: Iterable[str]) -> list[str]:
+    lines = []
+    for table in (*tables, "hdrs17"):
+        stem = table if table == "participants" else f"phenotype/{table}"
+        lines += [f"[tables.{table}]", f'file = "{stem}.tsv"']
+        if table in {_AT_BASELINE, "hdrs17"}:
+            lines += ['visit = "session_id"', f'baseline = "{BASELINE}"']
+        lines.append("")
+    return lines
+
+
+def _patient_lines() -> list[str]:
+    lines = ['site = "participants.site"', 'anxiety_instrument = { value = "GAD-7" }']
+    for field, members in groupby(COLUMNS, key=lambda column: column.field):
+        places = [f'"{column.table}.{column.name}"' for column in members]
+        joined = ", ".join(places)
+        lines.append(f"{field} = [{joined}]" if len(places) > 1 else f"{field} = {joined}")
+    return lines
