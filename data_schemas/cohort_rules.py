@@ -179,6 +179,7 @@ def wrong_outcome(
     for key, source in (("outcome.baseline", baseline), ("outcome.final", final)):
         if source.value is not None or source.values is not None:
             yield FieldProblem(key, "must be read from a column, as numbers")
+        yield from wrong_units(key, source, "points")
         if source.columns is not None and len(source.columns) != len(instrument.item_maxima):
             number = len(instrument.item_maxima)
             expected = f"has {number} items" if number else "cannot be summed from items here"

@@ -134,6 +134,8 @@ class ExtraMeasurement(Source):
     def _has_a_range(self) -> Self:
         if self.column is None:
             raise ValueError("is read from one column")
+        if any(isinstance(value, str) for value in (self.values or {}).values()):
+            raise ValueError("is a number, so its values must map to numbers")
         if self.minimum >= self.maximum:
             raise ValueError("minimum must be less than maximum")
         return self

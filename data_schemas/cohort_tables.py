@@ -184,8 +184,13 @@ class Source(BaseModel):
         given = [key for key in ("column", "columns", "value") if getattr(self, key) is not None]
         if len(given) != 1:
             raise ValueError("needs exactly one of: column, columns, value")
-        if self.from_unit is not None and (self.factor is not None or self.offset is not None):
+        scaled = self.factor is not None or self.offset is not None
+        if self.from_unit is not None and scaled:
             raise ValueError("takes from_unit, or factor and offset, but not both")
+        if self.value is not None and len(self.model_fields_set) > 1:
+            raise ValueError("has a value for everybody, beside which no other key is used")
+        if self.values is not None and (self.columns or self.from_unit or scaled):
+            raise ValueError("maps the values of one column, which takes no unit or factor")
         return self
 
     def references(self) -> tuple[str, ...]:

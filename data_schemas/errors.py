@@ -113,8 +113,13 @@ def nearest(name: str, allowed: Iterable[str]) -> str | None:
     --------
     >>> nearest("hdrs17", ["HDRS-17", "MADRS"])
     'HDRS-17'
+    >>> nearest("age", ["target", "age_years"])
+    'age_years'
     """
     by_folded = {candidate.casefold(): candidate for candidate in allowed}
+    longer = [folded for folded in by_folded if folded.startswith(name.casefold() + "_")]
+    if name and longer:
+        return by_folded[min(longer, key=len)]
     matches = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.6)
     return by_folded[matches[0]] if matches else None
 
@@ -162,7 +167,7 @@ def field_problems(error: ValidationError) -> list[FieldProblem]:
             problems.append(FieldProblem(**context))
             continue
         allowed = ", ".join(
-            phrase.format(context[key]) for key, phrase in _LIMITS.items() if key in context
+            phrase.format(_limit(context[key])) for key, phrase in _LIMITS.items() if key in context
         )
         problems.append(
             FieldProblem(
@@ -172,6 +177,10 @@ def field_problems(error: ValidationError) -> list[FieldProblem]:
             )
         )
     return problems
+
+
+def _limit(limit: object) -> object:
+    return f"{limit:g}" if isinstance(limit, float) else limit
 
 
 def _problem_sentence(kind: str, message: str) -> str:

@@ -26,6 +26,9 @@ FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
 
 SEVERITY_DOMAINS = ("depression", "obsessive_compulsive")
 
+# Longer names are refused as unknown; reading them whole would only cost time.
+LONGEST_NAME = 64
+
 _POST_TREATMENT = (
     (
         r"sessions?_(completed|received|delivered|attended)|n_?sessions_done",
@@ -60,7 +63,7 @@ def post_treatment_reason(name: str) -> str | None:
     >>> post_treatment_reason("sessions_planned") is None
     True
     """
-    folded = re.sub(r"[^a-z0-9]+", "_", name.casefold())
+    folded = re.sub(r"[^a-z0-9]+", "_", name[:LONGEST_NAME].casefold())
     for pattern, reason in _POST_TREATMENT:
         if re.search(pattern, folded):
             return f"{reason}, which is known only after treatment has begun"
@@ -209,9 +212,10 @@ class Patient(BaseModel):
     def _refuse_what_is_known_later(cls, data: Any) -> Any:  # noqa: ANN401
         if isinstance(data, dict):
             names = [*data, *(data.get("extra") or {})] if _has_extra(data) else list(data)
+            fields = cls.model_fields
             for name in names:
-                if name not in cls.model_fields and (reason := post_treatment_reason(str(name))):
-                    raise field_error(str(name)[:64], f"{reason}; leave it out")
+                if name not in fields and (reason := post_treatment_reason(str(name))):
+                    raise field_error(str(name)[:LONGEST_NAME], f"{reason}; leave it out")
         return data
 
     @field_validator("depression_instrument", "anxiety_instrument")
