@@ -11,7 +11,7 @@ LABELS = ("LH_Vis_1", "LH_Default_PFC_1", "RH_Cont_PFCl_2", "RH_Vis_3")
 
 
 def correlations(seed: int = 0, n: int = 4) -> FloatArray:
-    return np.corrcoef(np.random.default_rng(seed).normal(size=(n, 40)))
+    return np.asarray(np.corrcoef(np.random.default_rng(seed).normal(size=(n, 40))))
 
 
 @given(st.integers(0, 50), st.integers(2, 12))

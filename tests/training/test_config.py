@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import pytest
+
+from data_schemas.errors import ConfigurationError
+from training.config import load_config
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_users_file_changes_only_what_it_names(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, "seed = 11\n[boosting]\nmax_bin = 63\n"))
+    default = load_config()
+    assert (config.seed, config.boosting.max_bin) == (11, 63)
+    assert config.validation == default.validation
+    assert config.boosting.num_leaves == default.boosting.num_leaves
+    assert config.digest != default.digest
+
+
+def test_digest_depends_on_the_choices_alone(tmp_path: Path) -> None:
+    assert load_config(write(tmp_path, "seed = 7\n")).digest == load_config().digest
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("sed = 1", "sed: is not a setting. Did you mean 'seed'?"),
+        ("[boosting]\nmaxbin = 1", "maxbin: is not a setting. Did you mean 'max_bin'?"),
+        ("[minimum]\nsmaller_class = 3", "minimum.smaller_class: is out of range"),
+        ("outcome = 'cure'", "outcome: is not one of the allowed values"),
+        ("seed = ", "is not TOML"),
+    ],
+)
+def test_wrong_settings_are_named(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_config(write(tmp_path, text))
+    assert sentence in str(caught.value)
+
+
+def test_an_absent_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"absent\.toml cannot be read"):
+        load_config(tmp_path / "absent.toml")

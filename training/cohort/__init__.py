@@ -1,0 +1,1 @@
+"""From a study's own tables, described by `cohort.toml`, to validated patients and outcomes."""

@@ -1,0 +1,159 @@
+"""The training configuration: read once, checked, and written into the model's provenance."""
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from data_schemas.connectome import ConnectomeQuality
+from data_schemas.errors import (
+    ConfigurationError,
+    FieldProblem,
+    did_you_mean,
+    field_problems,
+)
+from data_schemas.outcome import OutcomeKind
+
+# Below it nothing may be tuned; a configuration can ask for more, not for less.
+SMALLEST_CLASS: Final = 10
+
+DEFAULT_CONFIG: Final = Path(__file__).parent / "configs" / "default.toml"
+
+_STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ValidationConfig(BaseModel):
+    """How performance is estimated."""
+
+    model_config = _STRICT
+
+    minimum_sites: int = Field(ge=3, description="From here on whole sites are held out.")
+    folds: int = Field(ge=2, le=20)
+    repeats: int = Field(ge=1, le=100)
+    inner_folds: int = Field(ge=2, le=20)
+    bootstraps: int = Field(ge=100, le=100_000)
+    confidence: float = Field(ge=0.5, lt=1)
+
+
+class BoostingConfig(BaseModel):
+    """Search space of LightGBM and of the logistic comparator."""
+
+    model_config = _STRICT
+
+    bag_repeats: int = Field(ge=1, le=50)
+    learning_rate: float = Field(gt=0, le=1)
+    tree_counts: tuple[int, ...] = Field(min_length=1)
+    num_leaves: tuple[int, ...] = Field(min_length=1)
+    min_patients_a_leaf: tuple[int, ...] = Field(min_length=1)
+    l2_penalty: float = Field(ge=0)
+    feature_fraction: float = Field(gt=0, le=1)
+    max_bin: int = Field(ge=3, le=255)
+    penalties: tuple[float, ...] = Field(min_length=1)
+
+
+class MinimumConfig(BaseModel):
+    """What a cohort needs before anything is tuned on it."""
+
+    model_config = _STRICT
+
+    smaller_class: int = Field(ge=SMALLEST_CLASS, description="Patients in the rarer outcome.")
+
+
+class AbstentionConfig(BaseModel):
+    """When the served model declines to answer."""
+
+    model_config = _STRICT
+
+    maximum_missing_importance: float = Field(gt=0, le=1)
+    maximum_distance: float = Field(gt=0)
+
+
+class IntervalConfig(BaseModel):
+    """The interval beside each served probability."""
+
+    model_config = _STRICT
+
+    level: float = Field(gt=0, lt=1)
+
+
+class TrackingConfig(BaseModel):
+    """Names in MLflow."""
+
+    model_config = _STRICT
+
+    experiment: str = Field(min_length=1)
+    model_name: str = Field(min_length=1)
+
+
+class TrainingConfig(BaseModel):
+    """All choices of a training run."""
+
+    model_config = _STRICT
+
+    seed: int = Field(ge=0, lt=2**31)
+    outcome: OutcomeKind
+    feature_groups: tuple[Literal["clinical", "connectivity"], ...] = Field(min_length=1)
+    validation: ValidationConfig
+    boosting: BoostingConfig
+    minimum: MinimumConfig
+    abstention: AbstentionConfig
+    interval: IntervalConfig
+    connectome: ConnectomeQuality
+    tracking: TrackingConfig
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the whole configuration, the same for the same choices."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def load_config(path: Path | None = None) -> TrainingConfig:
+    """Read a configuration; keys that a user's file leaves out keep their default.
+
+    Parameters
+    ----------
+    path : Path, optional
+        A TOML file; without it the default configuration.
+
+    Raises
+    ------
+    ConfigurationError
+        When the file is absent or not TOML, or names an unknown key or a value not allowed.
+    """
+    settings = _read_toml(DEFAULT_CONFIG)
+    if path is not None:
+        settings = _merged(settings, _read_toml(path), path)
+    try:
+        return TrainingConfig.model_validate(settings)
+    except ValidationError as error:
+        raise ConfigurationError(
+            f"The configuration {path} holds values that are not allowed.", field_problems(error)
+        ) from None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise ConfigurationError(f"The configuration {path} cannot be read.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"The configuration {path} is not TOML: {error}.") from None
+
+
+def _merged(defaults: dict[str, Any], changes: dict[str, Any], path: Path) -> dict[str, Any]:
+    unknown = [name for name in changes if name not in defaults]
+    if unknown:
+        problems = [
+            FieldProblem(name, "is not a setting." + did_you_mean(name, defaults))
+            for name in unknown
+        ]
+        raise ConfigurationError(f"The configuration {path} names unknown settings.", problems)
+    merged = dict(defaults)
+    for name, value in changes.items():
+        nested = isinstance(defaults[name], dict) and isinstance(value, dict)
+        merged[name] = _merged(defaults[name], value, path) if nested else value
+    return merged

@@ -1,0 +1,145 @@
+"""`summary.json`: what a finished run says about itself, for the report and for MLflow.
+
+Together with `evaluation.csv`, `out_of_fold.csv`, `explanations.npz` and `model/` it is all that
+`report.html` is made from. It holds counts and sentences, never a single patient's value, and no
+time or path: those stand in `run.json`.
+"""
+
+import json
+from pathlib import Path
+from typing import Final, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from data_schemas.errors import DataError, field_problems
+from data_schemas.outcome import OutcomeDefinition
+from serving.model_document import Provenance, TrainingPopulation
+
+SUMMARY_FILE: Final = "summary.json"
+EVALUATION_FILE: Final = "evaluation.csv"
+OUT_OF_FOLD_FILE: Final = "out_of_fold.csv"
+EXPLANATIONS_FILE: Final = "explanations.npz"
+RUN_FILE: Final = "run.json"
+REPORT_FILE: Final = "report.html"
+MODEL_FOLDER: Final = "model"
+
+_FROZEN = ConfigDict(frozen=True, extra="forbid")
+
+
+class FlowCount(BaseModel):
+    """One step of the cohort's flow, in words, and how many patients remained."""
+
+    model_config = _FROZEN
+
+    step: str
+    n_patients: int = Field(ge=0)
+
+
+class Characteristic(BaseModel):
+    """One row of the table of characteristics, by outcome.
+
+    A continuous variable has means and SDs; a yes/no variable has shares (0 to 1) as means and no
+    SD. Groups of fewer than five known values have no figures.
+    """
+
+    model_config = _FROZEN
+
+    label: str
+    unit: str
+    missing_share: float = Field(ge=0, le=1)
+    mean_with_outcome: float | None
+    sd_with_outcome: float | None
+    mean_without_outcome: float | None
+    sd_without_outcome: float | None
+
+
+class ModelSummary(BaseModel):
+    """One of the models that were compared."""
+
+    model_config = _FROZEN
+
+    name: str = Field(description="As in evaluation.csv.")
+    label: str = Field(description="In plain language.")
+    n_features: int = Field(ge=0)
+    settings: str = Field(description="What was tuned, in words; empty where nothing is.")
+
+
+class Finding(BaseModel):
+    """One thing that the reader must know: severity, and a sentence."""
+
+    model_config = _FROZEN
+
+    severity: str = Field(pattern="^(error|warning|note)$")
+    message: str
+
+
+class SiteCount(BaseModel):
+    """Patients and events at one site; counts below five are withheld (null)."""
+
+    model_config = _FROZEN
+
+    site: str
+    n_patients: int | None
+    n_events: int | None
+
+
+class ConnectomeCounts(BaseModel):
+    """How many scans were read, accepted and refused, and why."""
+
+    model_config = _FROZEN
+
+    n_read: int = Field(ge=0)
+    n_accepted: int = Field(ge=0)
+    refused: dict[str, int] = Field(description="Reason -> scans.")
+
+
+class RunSummary(BaseModel):
+    """The content of `summary.json`."""
+
+    model_config = _FROZEN
+
+    population: TrainingPopulation
+    outcome: OutcomeDefinition
+    arms_trained_on: tuple[str, ...]
+    flow: tuple[FlowCount, ...]
+    sites: tuple[SiteCount, ...]
+    characteristics: tuple[Characteristic, ...]
+    split: str = Field(description="How held-out patients were chosen, as a sentence.")
+    split_name: str = Field(description="leave_one_site_out or repeated_nested_cv.")
+    models: tuple[ModelSummary, ...]
+    served_model: str = Field(description="Name of the model in the artefact.")
+    model_version: str
+    always_abstains: str | None = Field(description="Why the artefact never answers, if so.")
+    connectomes: ConnectomeCounts
+    findings: tuple[Finding, ...]
+    config: dict[str, object]
+    provenance: Provenance
+
+    def save(self, folder: Path) -> Path:
+        """Write `summary.json` into a run's folder and return its path."""
+        text = json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False)
+        path = folder / SUMMARY_FILE
+        path.write_text(text + "\n", encoding="utf-8")
+        return path
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read the summary of a finished run.
+
+        Raises
+        ------
+        DataError
+            When the folder is not that of a finished run.
+        """
+        path = folder / SUMMARY_FILE
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError:
+            raise DataError(
+                f"{folder} holds no {SUMMARY_FILE}, so it is not the folder of a finished run; "
+                "give the folder that `tms-response train` printed."
+            ) from None
+        except ValidationError as error:
+            raise DataError(
+                f"{path} is not complete; train the model again.", field_problems(error)
+            ) from None
