@@ -1,0 +1,1 @@
+"""How a model answers: the fitted predictor, its service and its packaging."""

@@ -1,0 +1,96 @@
+"""Which patients, and which connectomes, a model may be asked about."""
+
+from collections.abc import Iterator
+
+from data_schemas.connectome import Connectome
+from data_schemas.errors import DataError, FieldProblem, did_you_mean
+from data_schemas.patient import Patient
+from features.atlas import network_problem
+from serving.model_document import ConnectomeRequirements, ModelDocument
+
+
+class RefusedPatientError(DataError):
+    """A valid patient whom this model cannot be asked about.
+
+    Attributes
+    ----------
+    code : str
+        wrong_instrument, missing_required or invalid_extra: the first that applies.
+    """
+
+    def __init__(self, code: str, message: str, problems: tuple[FieldProblem, ...]) -> None:
+        super().__init__(message, problems)
+        self.code = code
+
+
+def refuse_unfit(patient: Patient, document: ModelDocument) -> None:
+    """Raise when a patient's record does not fit the model.
+
+    Raises
+    ------
+    RefusedPatientError
+        Where a total was taken with another instrument than the model's (totals are never
+        converted), a field that the model requires is missing, or a further measurement is not
+        one of the model's or out of its declared range.
+    """
+    found = [
+        *_other_instruments(patient, document),
+        *_missing_required(patient, document),
+        *_unfit_extras(patient, document),
+    ]
+    if found:
+        message = f"The model {document.name} cannot be asked about this patient."
+        raise RefusedPatientError(found[0][0], message, tuple(problem for _, problem in found))
+
+
+def _other_instruments(
+    patient: Patient, document: ModelDocument
+) -> Iterator[tuple[str, FieldProblem]]:
+    expected = (
+        ("depression", document.depression_instrument),
+        ("anxiety", document.anxiety_instrument),
+    )
+    for scale, instrument in expected:
+        field = f"{scale}_instrument"
+        if instrument is None or getattr(patient, f"{scale}_total") is None:
+            continue
+        if getattr(patient, field) != instrument:
+            problem = "is not the instrument of this model, and totals are never converted"
+            yield "wrong_instrument", FieldProblem(field, problem, allowed=instrument)
+
+
+def _missing_required(
+    patient: Patient, document: ModelDocument
+) -> Iterator[tuple[str, FieldProblem]]:
+    for field in document.required_fields:
+        if getattr(patient, field) is None:
+            yield "missing_required", FieldProblem(field, "is required by this model")
+
+
+def _unfit_extras(patient: Patient, document: ModelDocument) -> Iterator[tuple[str, FieldProblem]]:
+    declared = {extra.name: extra for extra in document.extra_measurements}
+    for name, value in patient.extra.items():
+        extra = declared.get(name)
+        if extra is None:
+            problem = "is not a measurement of this model." + did_you_mean(name, declared)
+            allowed = ", ".join(declared) or "none"
+        elif not extra.minimum <= value <= extra.maximum:
+            problem = "is out of range"
+            allowed = f"{extra.minimum:g} to {extra.maximum:g} {extra.unit}".rstrip()
+        else:
+            continue
+        yield "invalid_extra", FieldProblem(f"extra.{name}", problem, allowed)
+
+
+def connectome_refusal(connectome: Connectome, requirements: ConnectomeRequirements) -> str | None:
+    """Return why a connectome is not used, as a clause without the patient's values, or None."""
+    reason = requirements.quality.refusal(connectome)
+    if reason is not None:
+        return reason
+    if network_problem(connectome.labels) is not None:
+        return "its labels are not those of the Schaefer or 4S atlas with seven networks"
+    trained, given = requirements.global_signal_regressed, connectome.global_signal_regressed
+    if trained is None or given is None or trained == given:
+        return None
+    done = "with" if trained else "without"
+    return f"the model was trained on scans {done} global signal regression"

@@ -1,0 +1,119 @@
+"""The HTTP interface: one FastAPI application around one model."""
+
+from typing import Any, Final
+
+import anyio.to_thread
+from fastapi import FastAPI, Query, Request, Response
+from pydantic import BaseModel, TypeAdapter
+
+from data_schemas.errors import DataError
+from data_schemas.prediction import ErrorBody, Prediction
+from serving.failures import add_error_handlers
+from serving.model_card import ModelCard, model_card
+from serving.openapi import batch_body, describe_patients, patient_body, refusals
+from serving.predictor import ResponsePredictor
+from serving.requests import (
+    RequestError,
+    parse_batch,
+    parse_json,
+    parse_patient,
+    read_body,
+    refused,
+)
+
+# A connectome takes tens of milliseconds to read; it must not hold up the others.
+_LARGE_BODY_BYTES: Final = 64 * 1024
+_EXPLAIN: Any = Query(default=True, description="Whether to name what each input contributed.")
+
+_Answers = list[Prediction | ErrorBody]
+_ANSWERS: Final = TypeAdapter(_Answers)
+
+
+def create_app(predictor: ResponsePredictor) -> FastAPI:
+    """Return the application that answers with this model.
+
+    Parameters
+    ----------
+    predictor : ResponsePredictor
+        Shared by all requests, and never changed.
+    """
+    app = FastAPI(
+        title="tms-response",
+        description="Probability of response to TMS, with its uncertainty, reasons and "
+        "reservations. Research use only; not a medical device.",
+        version=predictor.identity.version,
+        openapi_url="/docs.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    add_error_handlers(app)
+    _add_predict(app, predictor)
+    _add_predict_batch(app, predictor)
+    _add_model(app, predictor)
+    describe_patients(app)
+    return app
+
+
+def _add_predict(app: FastAPI, predictor: ResponsePredictor) -> None:
+    @app.post(
+        "/predict",
+        response_model=None,
+        responses={200: {"model": Prediction}, **refusals(400, 413, 422)},
+        openapi_extra=patient_body(predictor.document),
+    )
+    async def predict(request: Request, explain: bool = _EXPLAIN) -> Response:
+        """Answer for one patient."""
+        body = await read_body(request)
+        if len(body) > _LARGE_BODY_BYTES:
+            return await anyio.to_thread.run_sync(_answer, predictor, body, explain)
+        return _answer(predictor, body, explain)
+
+
+def _answer(predictor: ResponsePredictor, body: bytes, explain: bool) -> Response:
+    return _json(_predicted(predictor, parse_json(body), explain=explain))
+
+
+def _predicted(predictor: ResponsePredictor, content: object, *, explain: bool) -> Prediction:
+    patient = parse_patient(content)
+    try:
+        return predictor.predict(patient, explain=explain)
+    except DataError as error:
+        raise refused(error) from None
+
+
+def _add_predict_batch(app: FastAPI, predictor: ResponsePredictor) -> None:
+    @app.post(
+        "/predict_batch",
+        response_model=None,
+        responses={200: {"model": _Answers}, **refusals(400, 413, 422)},
+        openapi_extra=batch_body(predictor.document),
+    )
+    async def predict_batch(request: Request, explain: bool = _EXPLAIN) -> Response:
+        """Answer for up to 1,000 patients, in order, with an error object where one is bad."""
+        body = await read_body(request)
+        # In a thread, so that single patients are answered meanwhile.
+        return await anyio.to_thread.run_sync(_answer_batch, predictor, body, explain)
+
+
+def _answer_batch(predictor: ResponsePredictor, body: bytes, explain: bool) -> Response:
+    answers: _Answers = []
+    for content in parse_batch(body):
+        try:
+            answers.append(_predicted(predictor, content, explain=explain))
+        except RequestError as error:
+            answers.append(error.body())
+    return Response(_ANSWERS.dump_json(answers), media_type="application/json")
+
+
+def _add_model(app: FastAPI, predictor: ResponsePredictor) -> None:
+    card = _json(model_card(predictor))
+
+    @app.get("/model", response_model=None, responses={200: {"model": ModelCard}})
+    async def model() -> Response:
+        """Return the model card."""
+        return card
+
+
+def _json(content: BaseModel) -> Response:
+    return Response(content.model_dump_json(), media_type="application/json")

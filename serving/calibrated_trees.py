@@ -1,0 +1,129 @@
+"""Calibrated log-odds, their parts and their spread, from a row of features."""
+
+import hashlib
+from math import exp, log
+
+import numpy as np
+
+from data_schemas.errors import ModelError
+from data_schemas.prediction import Interval
+from serving.boosted_trees import LightGBMTrees, boosted_trees
+from serving.booster_text import FloatArray
+from serving.model_document import BoosterDocument, ModelDocument
+from serving.tree_tables import TreeTables
+
+
+class CalibratedTrees:
+    """The bagged boosters of a model with its recalibration, or its base rate where it has none.
+
+    Log-odds are an affine function of the mean margin of the bags, `slope * margin + intercept`,
+    so that SHAP values of the margin become exact contributions by the same slope.
+
+    Parameters
+    ----------
+    document : ModelDocument
+        Calibration, bags and interval.
+    booster_text : str or None
+        The merged boosters; None where the base rate is the model.
+
+    Attributes
+    ----------
+    baseline_log_odds : float
+        Calibrated log-odds before any feature is known.
+
+    Raises
+    ------
+    ModelError
+        When the text is not the one that the document describes.
+    """
+
+    def __init__(self, document: ModelDocument, booster_text: str | None) -> None:
+        self._trees = _checked_trees(document, booster_text)
+        self._n_bags = document.booster.n_bags if document.booster else 1
+        self._level, self._method = document.interval.level, document.interval.method
+        if self._trees is None:
+            self._slope, self._intercept = 0.0, logit(document.base_rate)
+            self.baseline_log_odds = self._intercept
+        else:
+            self._slope = document.calibration.slope
+            self._intercept = document.calibration.intercept
+            self.baseline_log_odds = self._slope * self._trees.baseline + self._intercept
+
+    def explained(self, row: FloatArray) -> tuple[float, FloatArray, Interval | None]:
+        """Return the log-odds of one patient, what they are made of, and how far they move.
+
+        Parameters
+        ----------
+        row : ndarray of float64, shape (p,)
+            Features, NaN where unknown.
+
+        Returns
+        -------
+        log_odds : float
+        contributions : ndarray of float64, shape (p,)
+            `baseline_log_odds + contributions.sum()` is `log_odds`.
+        interval : Interval or None
+            Central part of the bags' own probabilities; None where there are no bags.
+        """
+        if self._trees is None:
+            return self._intercept, np.zeros(len(row)), None
+        by_tree, by_feature = self._trees.outputs(row)
+        log_odds = self._slope * float(by_tree.sum()) + self._intercept
+        # Leaf values are already divided by the number of bags.
+        margins = by_tree.reshape(self._n_bags, -1).sum(axis=1) * self._n_bags
+        interval = self._interval(self._slope * margins + self._intercept, log_odds)
+        # Adding zero turns -0.0 into 0.0.
+        return log_odds, self._slope * by_feature + 0.0, interval
+
+    def _interval(self, spread: FloatArray, log_odds: float) -> Interval:
+        ordered = np.sort(spread)
+        lower = _quantile(ordered, (1 - self._level) / 2)
+        upper = _quantile(ordered, (1 + self._level) / 2)
+        # The mean of skewed bags may lie outside their quantiles; the interval holds the answer.
+        return Interval(
+            lower=expit(min(lower, log_odds)),
+            upper=expit(max(upper, log_odds)),
+            level=self._level,
+            method=self._method,
+        )
+
+
+def expit(log_odds: float) -> float:
+    """Return the probability of log-odds, without overflow."""
+    if log_odds >= 0:
+        return 1.0 / (1.0 + exp(-log_odds))
+    odds = exp(log_odds)
+    return odds / (1.0 + odds)
+
+
+def logit(probability: float) -> float:
+    """Return the log-odds of a probability strictly between 0 and 1."""
+    return log(probability / (1.0 - probability))
+
+
+def _quantile(ordered: FloatArray, share: float) -> float:
+    """Return a quantile of sorted values by linear interpolation; `np.quantile`, thrice as fast."""
+    position = share * (len(ordered) - 1)
+    below = int(position)
+    above = min(below + 1, len(ordered) - 1)
+    return float(ordered[below] + (position - below) * (ordered[above] - ordered[below]))
+
+
+def _checked_trees(document: ModelDocument, text: str | None) -> TreeTables | LightGBMTrees | None:
+    """Return the trees, after checking that they are the document's own."""
+    described = document.booster
+    if (described is None) != (text is None):
+        raise ModelError("The model's document and its booster must be given together.")
+    if described is None or text is None:
+        return None
+    if hashlib.sha256(text.encode()).hexdigest() != described.sha256:
+        raise ModelError(
+            "booster.txt is not the file that model.json describes: its SHA-256 differs. "
+            "Copy or train the model again."
+        )
+    if BoosterDocument.of(text, described.n_bags) != described:
+        raise ModelError(
+            f"booster.txt does not hold {described.trees_per_bag} trees for each of "
+            f"{described.n_bags} bags; train the model again."
+        )
+    return boosted_trees(text, len(document.features))

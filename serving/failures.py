@@ -1,0 +1,89 @@
+"""Every refusal and every failure in one shape, and none of them with what was sent."""
+
+import logging
+import traceback
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from data_schemas.errors import FieldProblem
+from serving.requests import RequestError
+
+logger = logging.getLogger("tms_response.serving")
+
+_BY_STATUS = {
+    404: ("not_found", "There is no such path; GET /docs.json lists them."),
+    405: ("method_not_allowed", "This path does not take this method; see GET /docs.json."),
+}
+
+
+def refusal(error: RequestError) -> Response:
+    """Return the response to a request that is refused."""
+    content = error.body().model_dump_json()
+    return Response(content, error.status, media_type="application/json")
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Give every refusal and failure of an application the shape of `ErrorBody`."""
+
+    @app.exception_handler(RequestError)
+    async def refused(_: Request, error: RequestError) -> Response:
+        return refusal(error)
+
+    @app.exception_handler(HTTPException)
+    async def unroutable(_: Request, error: HTTPException) -> Response:
+        code, message = _BY_STATUS.get(error.status_code, ("refused", "The request was refused."))
+        response = refusal(RequestError(error.status_code, code, message))
+        response.headers.update(error.headers or {})
+        return response
+
+    @app.exception_handler(RequestValidationError)
+    async def bad_parameter(_: Request, error: RequestValidationError) -> Response:
+        problems = tuple(
+            FieldProblem(str(detail["loc"][-1]), "is not valid", "true or false")
+            for detail in error.errors()
+        )
+        message = "A parameter of the address is not valid."
+        return refusal(RequestError(422, "invalid_parameter", message, problems))
+
+    app.add_middleware(ContainedFailures)
+
+
+class ContainedFailures:
+    """Answer 500 where our own code fails, and log where, but not with what.
+
+    The text of an unexpected exception may hold a patient's value, so neither it nor a traceback
+    is logged: only its class and the line that raised it.
+
+    Parameters
+    ----------
+    app : ASGI application
+        Whose exceptions are contained.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        started = False
+
+        async def noting_start(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting_start)
+        except ClientDisconnect:
+            logger.info("A client hung up before its request was complete.")
+        except Exception as error:  # noqa: BLE001
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            kind = type(error).__name__
+            logger.error("Request failed: %s at %s:%s", kind, frame.filename, frame.lineno)  # noqa: TRY400
+            if not started:
+                message = "The service failed on this request, by its own fault; try again later."
+                await refusal(RequestError(500, "internal_error", message))(scope, receive, send)

@@ -1,0 +1,82 @@
+"""The model card: what a model is for, on whom it was trained, and what its answers mean."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from data_schemas.prediction import ModelIdentity
+from serving.model_document import ModelDocument
+from serving.notices import standing_notices
+from serving.predictor import ResponsePredictor
+
+
+class ModelCard(BaseModel):
+    """The answer of `GET /model`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: ModelIdentity
+    statements: tuple[str, ...] = Field(description="The card in plain sentences.")
+    document: ModelDocument = Field(description="The content of model.json.")
+
+
+def model_card(predictor: ResponsePredictor) -> ModelCard:
+    """Return the card of a model."""
+    document = predictor.document
+    return ModelCard(
+        model=predictor.identity,
+        statements=(
+            *(notice.message for notice in standing_notices(document)),
+            f"It answers with the probability of: {document.outcome.describe()}.",
+            f"Trained on {document.trained_on.sentence()}.",
+            f"In training, {document.base_rate:.0%} reached the outcome (the base rate).",
+            *_inputs(document),
+            *_reading(document),
+            *_abstention(document),
+        ),
+        document=document,
+    )
+
+
+def _inputs(document: ModelDocument) -> list[str]:
+    scales = (
+        ("Depression", document.depression_instrument),
+        ("Anxiety", document.anxiety_instrument),
+    )
+    statements = [
+        f"{scale} totals are accepted on the {instrument} only; totals are never converted."
+        for scale, instrument in scales
+        if instrument is not None
+    ]
+    if document.required_fields:
+        statements.append(f"Required fields: {', '.join(document.required_fields)}.")
+    statements.append("Every other input may be missing; a missing one is unknown, never 'no'.")
+    return statements
+
+
+def _reading(document: ModelDocument) -> list[str]:
+    if document.booster is None:
+        return ["It has no intervals and no contributions, since it found nothing to learn."]
+    return [
+        (
+            f"The interval is the {document.interval.method} ({document.interval.level:.0%}): how "
+            "the probability moves when the cohort is resampled, not the uncertainty of this "
+            "patient's own outcome."
+        ),
+        (
+            "Contributions are associations in the training cohort, not causes; with the baseline "
+            "they add up to the log-odds of the probability."
+        ),
+    ]
+
+
+def _abstention(document: ModelDocument) -> list[str]:
+    rule = document.abstention
+    if rule.always is not None:
+        return [f"It never answers for a single patient: {rule.always}"]
+    return [
+        (
+            "It declines to answer when the unknown inputs make up more than "
+            f"{rule.maximum_missing_importance:.0%} of its predictions, or when the patient lies "
+            f"further than {rule.maximum_distance:g} robust standard deviations from the training "
+            "cohort."
+        )
+    ]

@@ -1,0 +1,101 @@
+"""The reservations that stand beside a prediction. None of them repeats a patient's value."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from data_schemas.patient import Patient
+from data_schemas.prediction import Notice
+from serving.abstention import TrainingReference
+from serving.booster_text import FloatArray
+from serving.model_document import FeatureDocument, ModelDocument
+
+RESEARCH_USE = Notice(
+    code="research_use",
+    message="Research use only; not a medical device. A low probability does not mean that TMS "
+    "should be withheld.",
+)
+
+
+def standing_notices(document: ModelDocument) -> tuple[Notice, ...]:
+    """Return the notices that every prediction of a model carries."""
+    notices = []
+    population = document.trained_on
+    if document.booster is None or document.calibration.slope == 0:
+        message = "The model found no usable signal and answers with the base rate."
+        notices.append(Notice(code="base_rate_only", message=message))
+    if not population.is_tms:
+        message = f"Trained on patients who received {population.treatment}, not TMS."
+        notices.append(Notice(code="not_trained_on_tms", message=message))
+    if population.simulated:
+        message = "Trained on simulated patients; not for use in the care of real ones."
+        notices.append(Notice(code="simulated_training_data", message=message))
+    return (*notices, RESEARCH_USE)
+
+
+def site_notices(patient: Patient, document: ModelDocument) -> Iterator[Notice]:
+    """Yield a notice where the patient's site was not among the training sites."""
+    if patient.site is not None and document.sites and patient.site not in document.sites:
+        message = "No training patient came from this site; calibration may differ there."
+        yield Notice(code="unseen_site", field="site", message=message)
+
+
+def connectome_notices(
+    patient: Patient, document: ModelDocument, refusal: str | None
+) -> Iterator[Notice]:
+    """Yield what became of the connectome, for a model that uses one."""
+    if patient.connectome is None:
+        message = "No connectome was given; the model uses the clinical inputs alone."
+        yield Notice(code="connectome_missing", field="connectome", message=message)
+    elif refusal is not None:
+        message = f"The connectome was not used: {refusal}."
+        yield Notice(code="connectome_refused", field="connectome", message=message)
+    elif _processing_unknown(patient, document):
+        message = (
+            "Whether the global signal was regressed out of the scan was not stated; the sign of "
+            "anticorrelations depends on it."
+        )
+        yield Notice(code="connectome_processing_unknown", field="connectome", message=message)
+
+
+def _processing_unknown(patient: Patient, document: ModelDocument) -> bool:
+    given = patient.connectome.global_signal_regressed if patient.connectome else None
+    return document.connectome.global_signal_regressed is not None and given is None
+
+
+def input_notices(
+    row: FloatArray, document: ModelDocument, reference: TrainingReference, *, connectome: bool
+) -> Iterator[Notice]:
+    """Yield a notice for each input that is out of the training range, or missing and important.
+
+    An input is important when it carries more than an equal share of the contributions. Without
+    a usable connectome the features made of it are not named one by one.
+
+    Parameters
+    ----------
+    row : ndarray of float64, shape (p,)
+        The patient's features, NaN where unknown.
+    document, reference : ModelDocument, TrainingReference
+        Of the model.
+    connectome : bool
+        Whether the patient's connectome is used.
+    """
+    for column in np.flatnonzero((row < reference.lowest) | (row > reference.highest)):
+        yield _out_of_range(document.features[column])
+    important = reference.importance > 1.0 / len(row)
+    for column in np.flatnonzero(np.isnan(row) & important):
+        feature = document.features[column]
+        if connectome or feature.group != "connectivity":
+            message = f"{feature.label} is unknown; the model leans on it."
+            yield Notice(code="missing_input", field=feature.name, message=message)
+
+
+def _out_of_range(feature: FeatureDocument) -> Notice:
+    reference = feature.reference
+    assert reference is not None  # noqa: S101  # its range is infinite otherwise
+    span = f"{reference.p1:.4g} to {reference.p99:.4g}"
+    unit = f" {feature.unit}" if feature.unit else ""
+    message = (
+        f"{feature.label} is outside the range of 98 % of the training patients ({span}{unit})."
+    )
+    return Notice(code="out_of_range", field=feature.name, message=message)

@@ -1,0 +1,276 @@
+"""The fitted model: training produces it, serving answers with it.
+
+It is a folder of text, `model.json` and `booster.txt`; reading it executes nothing.
+"""
+
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import TypeAdapter
+
+from data_schemas.errors import ModelError, did_you_mean
+from data_schemas.patient import Patient
+from data_schemas.prediction import (
+    Contribution,
+    Interval,
+    ModelIdentity,
+    Notice,
+    Prediction,
+    PredictionOutcome,
+)
+from features.table import Feature, extra_feature, feature_table, patient_row
+from serving.abstention import TrainingReference, reason_to_abstain
+from serving.admission import connectome_refusal, refuse_unfit
+from serving.booster_text import FloatArray
+from serving.calibrated_trees import CalibratedTrees, expit
+from serving.model_document import ModelDocument
+from serving.notices import connectome_notices, input_notices, site_notices, standing_notices
+
+DOCUMENT_FILE = "model.json"
+BOOSTER_FILE = "booster.txt"
+_CONTRIBUTIONS = TypeAdapter(tuple[Contribution, ...])
+
+
+class ResponsePredictor:
+    """A fitted model that answers for one patient, with reasons and reservations.
+
+    Parameters
+    ----------
+    document : ModelDocument
+        What the model says about itself.
+    booster_text : str or None
+        The merged boosters, from `serving.booster_text.merge_boosters`; None for a model that
+        answers with the base rate, as the document must say.
+
+    Raises
+    ------
+    ModelError
+        When the two do not belong together, or the document names an unknown feature.
+    """
+
+    def __init__(self, document: ModelDocument, booster_text: str | None = None) -> None:
+        self.document = document
+        self._booster_text = booster_text
+        self._features = _features_of(document)
+        self._uses_connectome = any(each.group == "connectivity" for each in document.features)
+        self._reference = TrainingReference(document.features)
+        self._model = CalibratedTrees(document, booster_text)
+        self._described = [
+            {"feature": each.name, "label": each.label, "unit": each.unit}
+            for each in document.features
+        ]
+        self._standing_notices = standing_notices(document)
+        self._outcome = PredictionOutcome(
+            instrument=document.outcome.instrument,
+            definition=document.outcome.describe(),
+            horizon=document.outcome.horizon,
+        )
+        self._identity = ModelIdentity(
+            name=document.name,
+            version=f"{document.version}+{document.digest}",
+            trained_on=document.trained_on.sentence(),
+        )
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read a model from its folder.
+
+        Raises
+        ------
+        ModelError
+            When a file is absent, damaged, or not the one that belongs to the other.
+        """
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise ModelError(f"There is no model folder {folder}; train a model or name another.")
+        document = ModelDocument.from_text(_read(folder / DOCUMENT_FILE))
+        booster_text = _read(folder / BOOSTER_FILE) if document.booster else None
+        return cls(document, booster_text)
+
+    def save(self, folder: str | Path) -> None:
+        """Write `model.json` and, where there are trees, `booster.txt` into a folder."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / BOOSTER_FILE).unlink(missing_ok=True)
+        if self._booster_text is not None:
+            (folder / BOOSTER_FILE).write_text(self._booster_text, "utf-8", newline="\n")
+        (folder / DOCUMENT_FILE).write_text(self.document.to_text(), "utf-8", newline="\n")
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The features, in the order of the columns of X."""
+        return self._features
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Name, version and training cohort, as they stand in every prediction."""
+        return self._identity
+
+    @property
+    def baseline_log_odds(self) -> float:
+        """Calibrated log-odds before any feature of a patient is known."""
+        return self._model.baseline_log_odds
+
+    def log_odds(self, X: npt.ArrayLike) -> FloatArray:
+        """Return the calibrated log-odds of the outcome.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, p)
+            Features in the order of `features`, NaN where unknown.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+        """
+        return np.array([self._model.explained(row)[0] for row in self._rows(X)])
+
+    def contributions(self, X: npt.ArrayLike) -> FloatArray:
+        """Return what each feature adds to the calibrated log-odds.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, p)
+            `baseline_log_odds + contributions(X).sum(axis=1)` is `log_odds(X)`.
+        """
+        rows = self._rows(X)
+        return np.array([self._model.explained(row)[1] for row in rows]).reshape(rows.shape)
+
+    def predict(self, patient: Patient, *, explain: bool = True) -> Prediction:
+        """Answer for one patient.
+
+        Parameters
+        ----------
+        patient : Patient
+            Before treatment.
+        explain : bool
+            Whether to name what each feature contributed.
+
+        Returns
+        -------
+        Prediction
+            With a probability, or abstained with the reason among its notices.
+
+        Raises
+        ------
+        RefusedPatientError
+            When the record does not fit the model: another instrument, a required field missing,
+            an undeclared measurement.
+        """
+        refuse_unfit(patient, self.document)
+        refusal = self._connectome_refusal(patient)
+        used = patient if refusal is None else patient.model_copy(update={"connectome": None})
+        row = patient_row(used, self._features)
+        notices = self._notices(patient, refusal, row)
+        reason = reason_to_abstain(
+            self.document.abstention,
+            float(self._reference.missing_importance(row[None, :])[0]),
+            float(self._reference.distance(row[None, :])[0]),
+        )
+        if reason is not None:
+            return self._prediction((reason, *notices), abstained=True)
+        log_odds, contributions, interval = self._model.explained(row)
+        return self._prediction(
+            notices,
+            probability=expit(log_odds),
+            interval=interval,
+            contributions=self._named(row, contributions) if explain else (),
+        )
+
+    def predict_many(
+        self, patients: Iterable[Patient], *, explain: bool = True
+    ) -> list[Prediction]:
+        """Answer for each patient, in order, as `predict` does."""
+        return [self.predict(patient, explain=explain) for patient in patients]
+
+    def _rows(self, X: npt.ArrayLike) -> FloatArray:
+        rows = np.ascontiguousarray(X, dtype=np.float64)
+        if rows.ndim != 2 or rows.shape[1] != len(self._features):
+            raise ValueError(f"X must have shape (n, {len(self._features)})")
+        return rows
+
+    def _connectome_refusal(self, patient: Patient) -> str | None:
+        if patient.connectome is None or not self._uses_connectome:
+            return None
+        return connectome_refusal(patient.connectome, self.document.connectome)
+
+    def _notices(
+        self, patient: Patient, refusal: str | None, row: FloatArray
+    ) -> tuple[Notice, ...]:
+        used = patient.connectome is not None and refusal is None
+        about_connectome = (
+            connectome_notices(patient, self.document, refusal) if self._uses_connectome else ()
+        )
+        return (
+            *site_notices(patient, self.document),
+            *input_notices(row, self.document, self._reference, connectome=used),
+            *about_connectome,
+            *self._standing_notices,
+        )
+
+    def _named(self, row: FloatArray, contributions: FloatArray) -> tuple[Contribution, ...]:
+        """Return the contributions with their names, the largest first."""
+        values, log_odds = row.tolist(), contributions.tolist()
+        named = [
+            {
+                **self._described[column],
+                # NaN is the only number that differs from itself.
+                "value": value if (value := values[column]) == value else None,
+                "log_odds": log_odds[column],
+            }
+            for column in np.argsort(-np.abs(contributions), kind="stable").tolist()
+        ]
+        # All at once: twice as fast as one after the other.
+        return _CONTRIBUTIONS.validate_python(named)
+
+    def _prediction(
+        self,
+        notices: tuple[Notice, ...],
+        *,
+        probability: float | None = None,
+        interval: Interval | None = None,
+        contributions: tuple[Contribution, ...] = (),
+        abstained: bool = False,
+    ) -> Prediction:
+        return Prediction(
+            response_probability=probability,
+            interval=interval,
+            base_rate=self.document.base_rate,
+            baseline_log_odds=self.baseline_log_odds,
+            contributions=contributions,
+            notices=notices,
+            abstained=abstained,
+            outcome=self._outcome,
+            model=self._identity,
+            prediction_id=str(uuid.uuid4()),
+        )
+
+
+def _features_of(document: ModelDocument) -> tuple[Feature, ...]:
+    """Return how to compute the features that a document names."""
+    table = feature_table(
+        depression_instrument=document.depression_instrument,
+        anxiety_instrument=document.anxiety_instrument,
+        extra=[extra_feature(e.name, e.label, e.unit) for e in document.extra_measurements],
+    )
+    known = {feature.name: feature for feature in table}
+    for described in document.features:
+        if described.name not in known:
+            raise ModelError(
+                f"The model uses a feature '{described.name}' that this release does not compute."
+                f"{did_you_mean(described.name, known)} Train the model again."
+            )
+    return tuple(known[described.name] for described in document.features)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8")
+    except OSError:
+        raise ModelError(f"{path} is absent or cannot be read; copy the model again.") from None
+    except UnicodeDecodeError:
+        raise ModelError(f"{path} is not text; copy or train the model again.") from None

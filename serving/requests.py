@@ -1,0 +1,187 @@
+"""Reading a request: bounded, parsed once, validated once, and refused without echoing it."""
+
+import json
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+from starlette.requests import Request
+
+from data_schemas.errors import DataError, FieldProblem, TmsResponseError, field_problems
+from data_schemas.patient import Patient
+from data_schemas.prediction import ErrorBody, ErrorDetail, ErrorField
+from serving.admission import RefusedPatientError
+
+MAXIMUM_BODY_BYTES = 20 * 1024 * 1024
+MAXIMUM_BATCH = 1000
+_LISTED_FIELDS = 50
+_MAXIMUM_NAMES = 200  # Patient has some forty fields
+_FIELD_NAME_LENGTH = 64
+
+
+class RequestError(TmsResponseError):
+    """A request that is refused before, or instead of, a prediction.
+
+    Attributes
+    ----------
+    status : int
+        HTTP status.
+    code : str
+        Stable code of the error.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, problems: tuple[FieldProblem, ...] = ()
+    ) -> None:
+        super().__init__(message, problems)
+        self.status = status
+        self.code = code
+
+    def body(self) -> ErrorBody:
+        """Return the body of the refusal; a field's name is cut, its value is never there."""
+        fields = tuple(
+            ErrorField(
+                field=problem.field[:_FIELD_NAME_LENGTH],
+                problem=problem.problem,
+                allowed=problem.allowed,
+            )
+            for problem in self.problems[:_LISTED_FIELDS]
+        )
+        return ErrorBody(error=ErrorDetail(code=self.code, message=self.message, fields=fields))
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the body of a request.
+
+    Raises
+    ------
+    RequestError
+        413 as soon as it is known to be larger than `MAXIMUM_BODY_BYTES`; 400 when it is empty.
+    """
+    too_large = RequestError(
+        413, "body_too_large", f"The body may hold at most {MAXIMUM_BODY_BYTES} bytes; send less."
+    )
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > MAXIMUM_BODY_BYTES:
+        raise too_large
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MAXIMUM_BODY_BYTES:
+            raise too_large
+        chunks.append(chunk)
+    if not size:
+        raise RequestError(400, "empty_body", "The body is empty; send JSON.")
+    return b"".join(chunks)
+
+
+def parse_json(body: bytes) -> Any:  # noqa: ANN401
+    """Parse strict JSON: UTF-8, no NaN or Infinity, no name twice in one object.
+
+    Raises
+    ------
+    RequestError
+        400, without a part of the body.
+    """
+    try:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        message = f"The body is not valid JSON, at line {error.lineno}, column {error.colno}."
+        raise RequestError(400, "invalid_json", message) from None
+    # Every name is followed by a colon; more colons than names are either inside a text or mean
+    # that a name stands twice, of which orjson keeps the last value in silence.
+    if body.count(b":") > _count_names(content) and _repeats_a_name(body):
+        message = "The body names the same field twice in one object; send each once."
+        raise RequestError(400, "duplicate_field", message)
+    return content
+
+
+def _count_names(content: Any) -> int:  # noqa: ANN401
+    names, waiting = 0, [content]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            names += len(value)
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+    return names
+
+
+def _repeats_a_name(body: bytes) -> bool:
+    repeated = False
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        nonlocal repeated
+        repeated = repeated or len({name for name, _ in pairs}) < len(pairs)
+
+    try:
+        json.loads(body, object_pairs_hook=note)
+    except (ValueError, RecursionError):
+        message = "The body is nested too deeply, or holds a number that is too long."
+        raise RequestError(400, "invalid_json", message) from None
+    return repeated
+
+
+def parse_patient(content: Any) -> Patient:  # noqa: ANN401
+    """Validate one patient, strictly: "45" is not a number, and 1 is not true.
+
+    Raises
+    ------
+    RequestError
+        422, naming each field, what is wrong with it and what is allowed.
+    """
+    for record in (content, content.get("extra") if isinstance(content, dict) else None):
+        _refuse_absurd_names(record)
+    try:
+        return Patient.model_validate(_with_tuples(content), strict=True)
+    except ValidationError as error:
+        problems = tuple(field_problems(error))
+        message = "The patient's record is not valid; nothing was predicted."
+        raise RequestError(422, "invalid_patient", message, problems) from None
+
+
+def _refuse_absurd_names(record: Any) -> None:  # noqa: ANN401
+    """Refuse at once what would take long to refuse by name."""
+    if isinstance(record, dict) and (
+        len(record) > _MAXIMUM_NAMES or any(len(name) > _FIELD_NAME_LENGTH for name in record)
+    ):
+        message = (
+            f"A record may hold at most {_MAXIMUM_NAMES} fields, and a name at most "
+            f"{_FIELD_NAME_LENGTH} characters; nothing was predicted."
+        )
+        raise RequestError(422, "invalid_patient", message)
+
+
+def _with_tuples(content: Any) -> Any:  # noqa: ANN401
+    """Return a record with tuples for its lists: JSON has no tuples, and strictness wants them."""
+    if not isinstance(content, dict):
+        return content
+    record = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
+    }
+    if isinstance(record.get("connectome"), dict):
+        record["connectome"] = _with_tuples(record["connectome"])
+    return record
+
+
+def parse_batch(body: bytes) -> list[Any]:
+    """Return the entries of a batch, not yet validated.
+
+    Raises
+    ------
+    RequestError
+        400 when the body is not JSON, 422 when it is not a list of 1 to `MAXIMUM_BATCH` entries.
+    """
+    content = parse_json(body)
+    if not isinstance(content, list) or not 1 <= len(content) <= MAXIMUM_BATCH:
+        problem = FieldProblem("the whole body", "is not a list of that length", "1 to 1000")
+        message = f"A batch is a list of 1 to {MAXIMUM_BATCH} patients; split a longer one."
+        raise RequestError(422, "invalid_batch", message, (problem,))
+    return content
+
+
+def refused(error: DataError) -> RequestError:
+    """Return the HTTP form of a patient that the model refuses."""
+    code = error.code if isinstance(error, RefusedPatientError) else "invalid_patient"
+    return RequestError(422, code, error.message, error.problems)

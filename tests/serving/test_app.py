@@ -1,0 +1,202 @@
+"""The routes: what they answer, and how they refuse."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from fastapi import FastAPI
+from served_models import ask
+
+from data_schemas.patient import Patient
+from data_schemas.prediction import ErrorBody, Prediction
+from serving.app import create_app
+from serving.predictor import ResponsePredictor
+from serving.requests import MAXIMUM_BODY_BYTES
+
+PLANTED = 61.8034
+
+
+@pytest.fixture(scope="module")
+def app(predictor: ResponsePredictor) -> FastAPI:
+    return create_app(predictor)
+
+
+@pytest.fixture(scope="module")
+def record(complete_patient: Patient) -> dict[str, Any]:
+    content: dict[str, Any] = complete_patient.model_dump(mode="json", exclude_defaults=True)
+    return content
+
+
+def error_of(response: httpx.Response, status: int) -> ErrorBody:
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/json"
+    return ErrorBody.model_validate_json(response.content)
+
+
+def same_but_for_id(one: Prediction, other: Prediction) -> bool:
+    return one.model_copy(update={"prediction_id": other.prediction_id}) == other
+
+
+def test_http_and_python_give_the_same_answer(
+    app: FastAPI, predictor: ResponsePredictor, patients: list[Patient]
+) -> None:
+    for patient in patients[:25]:
+        content = patient.model_dump(mode="json", exclude_defaults=True)
+        response = ask(app, "POST", "/predict", record=content)
+        assert response.status_code == 200
+        answer = Prediction.model_validate_json(response.content)
+        assert same_but_for_id(answer, predictor.predict(patient))
+
+
+def test_explanations_may_be_skipped(app: FastAPI, record: dict[str, Any]) -> None:
+    explained = ask(app, "POST", "/predict", record=record).json()
+    bare = ask(app, "POST", "/predict?explain=false", record=record).json()
+    assert explained["contributions"]
+    assert bare["contributions"] == []
+    assert bare["response_probability"] == explained["response_probability"]
+
+
+def test_a_large_body_is_answered_in_a_thread_the_same(
+    app: FastAPI, record: dict[str, Any]
+) -> None:
+    padded = orjson.dumps(record) + b" " * 100_000
+    answer = ask(app, "POST", "/predict", content=padded).json()
+    plain = ask(app, "POST", "/predict", record=record).json()
+    assert answer["response_probability"] == plain["response_probability"]
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code"),
+    [
+        (b"", 400, "empty_body"),
+        (b"{", 400, "invalid_json"),
+        (b"[]", 422, "invalid_patient"),
+        (b'{"age_years": 40, "age_years": 41}', 400, "duplicate_field"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/predict", "/predict_batch"])
+def test_bad_bodies_have_one_shape(
+    app: FastAPI, path: str, content: bytes, status: int, code: str
+) -> None:
+    expected = "invalid_batch" if (path, content) == ("/predict_batch", b"[]") else code
+    assert error_of(ask(app, "POST", path, content), status).error.code == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "field"),
+    [
+        ({"age_years": 430}, "invalid_patient", "age_years"),
+        ({"depression_total": 30}, "invalid_patient", "depression_total"),
+        ({"depression_instrument": "MADRS"}, "wrong_instrument", "depression_instrument"),
+        ({"depression_total": None}, "missing_required", "depression_total"),
+        ({"sessions_completed": 3}, "invalid_patient", "sessions_completed"),
+        ({"extra": {"other": PLANTED}}, "invalid_extra", "extra.other"),
+    ],
+)
+def test_bad_fields_are_refused_by_name(
+    app: FastAPI, record: dict[str, Any], changes: dict[str, Any], code: str, field: str
+) -> None:
+    response = ask(app, "POST", "/predict", record={**record, **changes})
+    error = error_of(response, 422).error
+    assert (error.code, error.fields[0].field) == (code, field)
+
+
+def test_no_value_is_repeated_or_logged(
+    app: FastAPI,
+    record: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level(0)
+    shown = ""
+    for name in [*record, "unheard_of", "final_total"]:
+        for value in (PLANTED, str(PLANTED), [PLANTED], {"x": PLANTED}):
+            sent = {**record, name: value, "connectome": {"labels": [str(PLANTED)]}}
+            response = ask(app, "POST", "/predict", record=sent)
+            assert response.status_code == 422
+            shown += response.text
+    captured = capfd.readouterr()
+    shown += caplog.text + captured.out + captured.err
+    assert str(PLANTED) not in shown
+
+
+def test_a_parameter_that_is_no_truth_value_is_refused(
+    app: FastAPI, record: dict[str, Any]
+) -> None:
+    response = ask(app, "POST", "/predict?explain=61.8034", record=record)
+    error = error_of(response, 422).error
+    assert (error.code, error.fields[0].field) == ("invalid_parameter", "explain")
+    assert "61.8034" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nowhere", 404),
+        ("POST", "/predict/", 404),
+        ("GET", "/predict", 405),
+        ("DELETE", "/model", 405),
+    ],
+)
+def test_wrong_paths_and_methods_have_the_same_shape(
+    app: FastAPI, method: str, path: str, status: int
+) -> None:
+    error_of(ask(app, method, path), status)
+
+
+def test_a_body_announced_too_large_is_refused_unread(app: FastAPI) -> None:
+    body = b" " * (MAXIMUM_BODY_BYTES + 1)
+    assert error_of(ask(app, "POST", "/predict", body), 413).error.code == "body_too_large"
+
+
+def test_a_body_that_grows_too_large_is_refused_on_the_way(app: FastAPI) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 2**20
+            yield b" " * 2**20
+
+    response = ask(app, "POST", "/predict", endless())
+    assert error_of(response, 413).error.code == "body_too_large"
+    assert sent <= MAXIMUM_BODY_BYTES + 2 * 2**20
+
+
+def test_batches_keep_their_order_and_hold_an_error_where_one_is_bad(
+    app: FastAPI, record: dict[str, Any]
+) -> None:
+    ages = [30, 430, 50, None, 70]
+    batch: list[object] = [{**record, "age_years": age} for age in ages]
+    batch[3] = "no patient"
+    answers = ask(app, "POST", "/predict_batch", record=batch).json()
+    assert ["error" in answer for answer in answers] == [False, True, False, True, False]
+    for answer, age in zip(answers, ages, strict=True):
+        if "error" not in answer:
+            [own] = [c for c in answer["contributions"] if c["feature"] == "age_years"]
+            assert own["value"] == age
+        else:
+            ErrorBody.model_validate(answer)
+
+
+def test_a_batch_equals_single_answers(
+    app: FastAPI, patients: list[Patient], predictor: ResponsePredictor
+) -> None:
+    batch = [p.model_dump(mode="json", exclude_defaults=True) for p in patients[:50]]
+    answers = ask(app, "POST", "/predict_batch?explain=false", record=batch).json()
+    for answer, patient in zip(answers, patients[:50], strict=True):
+        expected = predictor.predict(patient, explain=False)
+        assert same_but_for_id(Prediction.model_validate(answer), expected)
+
+
+def test_the_model_card_says_what_must_be_known(app: FastAPI, predictor: ResponsePredictor) -> None:
+    card = ask(app, "GET", "/model").json()
+    words = " ".join(card["statements"])
+    assert "not a medical device" in words
+    assert "Trained on simulated patients" in words
+    assert "PHQ-9 only" in words
+    assert "Required fields: depression_total." in words
+    assert card["document"] == predictor.document.model_dump(mode="json")
+    assert card["model"]["version"] == predictor.identity.version

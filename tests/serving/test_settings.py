@@ -1,0 +1,29 @@
+"""The service's variables are read once, with a sentence when wrong."""
+
+from pathlib import Path
+
+import pytest
+
+import serving
+from data_schemas.errors import ConfigurationError
+from serving.settings import MODEL_VARIABLE, WORKERS_VARIABLE, model_folder, n_workers
+
+
+def test_the_model_is_named_or_lies_beside_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(MODEL_VARIABLE, "/srv/model")
+    assert model_folder() == Path("/srv/model")
+    monkeypatch.delenv(MODEL_VARIABLE)
+    assert model_folder() == Path(str(serving.__file__)).resolve().parent.parent / "model"
+
+
+@pytest.mark.parametrize(("given", "expected"), [("", 1), ("1", 1), ("4", 4)])
+def test_workers_are_counted(monkeypatch: pytest.MonkeyPatch, given: str, expected: int) -> None:
+    monkeypatch.setenv(WORKERS_VARIABLE, given)
+    assert n_workers() == expected
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "two", "1.5"])
+def test_other_numbers_of_workers_are_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv(WORKERS_VARIABLE, given)
+    with pytest.raises(ConfigurationError, match=WORKERS_VARIABLE):
+        n_workers()
