@@ -1,0 +1,127 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from cohort_tables import quick_config, simulated_table
+from sklearn.metrics import roc_auc_score
+
+from training.dataset import TrainingTable
+from training.learning.models import LIGHTGBM_BOTH, LIGHTGBM_CLINICAL, LOGISTIC_CLINICAL
+from training.learning.splits import Split, outer_splits
+from training.learning.validation import (
+    compared_models,
+    model_columns,
+    out_of_fold_frame,
+    served_model,
+    validate,
+)
+
+CONFIG = quick_config()
+ALL_MODELS = compared_models(simulated_table(), too_few=False)
+
+
+def leave_one_site_out(table: TrainingTable) -> list[Split]:
+    return outer_splits(table.y, table.site, minimum_sites=3, folds=3, repeats=1, seed=7)[1]
+
+
+def _altered(table: TrainingTable, split: Split, what: str) -> TrainingTable:
+    rng = np.random.default_rng(99)
+    X, y, site = table.X.copy(), table.y.copy(), table.site.astype("<U20")
+    if what == "X":
+        X[split.test] = rng.normal(1e3, 1e3, X[split.test].shape)
+        X[split.test[::2]] = np.nan
+    if what == "y":
+        y[split.test] = ~y[split.test]
+    if what == "site":
+        site[split.test] = "somewhere else"
+    return replace(table, X=X, y=y, site=site)
+
+
+@pytest.mark.parametrize("what", ["X", "y", "site"])
+def test_altering_held_out_rows_changes_no_fitted_state(what: str) -> None:
+    table = simulated_table(n=160)
+    splits = leave_one_site_out(table)[:2]
+    before = validate(table, splits, ALL_MODELS, CONFIG)
+    for split in splits:
+        altered = _altered(table, split, what)
+        after = validate(altered, [split], ALL_MODELS, CONFIG)
+        expected = [result.state_digest for result in before if result.split is split]
+        assert [result.state_digest for result in after] == expected
+
+
+def test_altering_training_rows_changes_the_state() -> None:
+    table = simulated_table(n=160)
+    split = leave_one_site_out(table)[0]
+    swapped = Split(0, 0, split.test, split.train)
+    altered = _altered(table, swapped, "y")
+    one, other = (validate(t, [split], ALL_MODELS, CONFIG) for t in (table, altered))
+    assert all(a.state_digest != b.state_digest for a, b in zip(one, other, strict=True)
+               if a.model != "base_rate")  # fmt: skip
+
+
+def test_numbers_do_not_depend_on_the_processes() -> None:
+    table = simulated_table(n=160)
+    splits = leave_one_site_out(table)
+    frames = [
+        out_of_fold_frame(table, validate(table, splits, ALL_MODELS, CONFIG, n_jobs=jobs))
+        for jobs in (1, 2)
+    ]
+    assert frames[0].equals(frames[1])
+
+
+def test_every_patient_is_predicted_once_by_every_model() -> None:
+    table = simulated_table(n=160)
+    calls: list[tuple[int, int]] = []
+    results = validate(
+        table, leave_one_site_out(table), ALL_MODELS, CONFIG,
+        progress=lambda done, total: calls.append((done, total)),
+    )  # fmt: skip
+    frame = out_of_fold_frame(table, results)
+    assert calls == [(done, 20) for done in range(1, 21)]
+    for _, part in frame.groupby("model"):
+        assert sorted(part["row"]) == list(range(1, 161))
+        np.testing.assert_array_equal(part.sort_values("row")["y"], table.y)
+    assert frame["probability"].between(0, 1, inclusive="neither").all()
+
+
+def test_models_see_their_own_columns_only() -> None:
+    table = simulated_table()
+    groups = {
+        name: {table.features[column].group for column in model_columns(name, table)}
+        for name in ALL_MODELS
+    }
+    assert groups == {
+        "base_rate": set(),
+        "logistic_clinical": {"clinical"},
+        "lightgbm_clinical": {"clinical"},
+        "lightgbm_connectivity": {"connectivity"},
+        "lightgbm_both": {"clinical", "connectivity"},
+    }
+
+
+def test_a_cohort_without_scans_is_compared_and_served_without_connectivity() -> None:
+    table = simulated_table(scanned=0.0)
+    models = compared_models(table, too_few=False)
+    assert models == ("base_rate", "logistic_clinical", "lightgbm_clinical")
+    assert served_model(models) == LIGHTGBM_CLINICAL
+    assert served_model(ALL_MODELS) == LIGHTGBM_BOTH
+    assert served_model(compared_models(table, too_few=True)) == "base_rate"
+
+
+def test_signal_is_found_and_noise_is_not() -> None:
+    def within_site_auroc(signal: float) -> float:
+        table = simulated_table(n=400, signal=signal, seed=11)
+        results = validate(table, leave_one_site_out(table), [LIGHTGBM_CLINICAL], CONFIG)
+        return float(np.mean(
+            [roc_auc_score(table.y[r.split.test], r.log_odds) for r in results]
+        ))  # fmt: skip
+
+    assert within_site_auroc(1.5) > 0.65
+    assert abs(within_site_auroc(0.0) - 0.5) < 0.1
+
+
+def test_too_few_patients_are_judged_with_a_fixed_logistic() -> None:
+    table = simulated_table(n=40, n_sites=1)
+    splits = outer_splits(table.y, table.site, minimum_sites=3, folds=3, repeats=1, seed=7)[1]
+    results = validate(table, splits, [LOGISTIC_CLINICAL], CONFIG, too_few=True)
+    assert {result.settings for result in results} == {"inverse penalty C = 0.03"}

@@ -1,0 +1,136 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cohort_tables import minimal_spec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_schemas.connectome import Connectome, FloatArray
+from data_schemas.errors import DataError
+from data_schemas.outcome import Outcome
+from data_schemas.patient import Patient
+from features.connectivity import connectivity_summary
+from training.cohort.records import Cohort, CohortMember
+from training.config import load_config
+from training.dataset import UNKNOWN_SITE, build_table, mean_connectome
+
+CONFIG = load_config()
+LABELS = ("LH_Vis_1", "LH_Vis_2", "LH_Default_PFC_1", "RH_Default_PFC_2", "RH_Cont_Par_1")
+
+
+def correlations(seed: int) -> FloatArray:
+    return np.asarray(np.corrcoef(np.random.default_rng(seed).normal(size=(len(LABELS), 30))))
+
+
+def write_scan(folder: Path, name: str, seed: int, **sidecar: object) -> Path:
+    path = folder / f"{name}_atlas-4S_stat-pearsoncorrelation_relmat.tsv"
+    rows = ["\t".join(["Node", *LABELS])]
+    rows += [
+        "\t".join([label, *(repr(float(r)) for r in row)])
+        for label, row in zip(LABELS, correlations(seed), strict=True)
+    ]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    path.with_suffix(".json").write_text(json.dumps(sidecar), encoding="utf-8")
+    return path
+
+
+def member(number: int, *scans: Path, final: float = 20, **patient: object) -> CohortMember:
+    baseline = {"depression_instrument": "HDRS-17", "depression_total": 24}
+    return CohortMember(
+        id=f"p{number}",
+        patient=Patient.model_validate({**baseline, **patient}),
+        outcome=Outcome(instrument="HDRS-17", baseline_total=24, final_total=final),
+        connectome_files=scans,
+    )
+
+
+def cohort(*members: CohortMember) -> Cohort:
+    return Cohort("made up", minimal_spec(), members, (), (), "f" * 64, simulated=True)
+
+
+def test_rows_follow_the_members() -> None:
+    table = build_table(
+        cohort(member(1, age_years=30, site="b"), member(2, final=10, age_years=50, site="b")),
+        CONFIG,
+    )
+    assert table.X[:, 0].tolist() == [30, 50]
+    assert table.y.tolist() == [False, True]
+    assert table.site.tolist() == ["b", "b"]
+    assert (table.depression_instrument, table.anxiety_instrument) == ("HDRS-17", None)
+
+
+def test_a_missing_scan_is_missing_and_a_read_one_is_its_own_summary(tmp_path: Path) -> None:
+    scan = write_scan(tmp_path, "sub-1", seed=3)
+    table = build_table(cohort(member(1, scan), member(2, final=10)), CONFIG)
+    assert table.has_connectome.tolist() == [True, False]
+    expected = connectivity_summary(Connectome.from_matrix(LABELS, correlations(3)))
+    for column in table.columns_of("connectivity"):
+        value = expected[table.features[column].name]
+        np.testing.assert_allclose(table.X[0, column], value, atol=1e-12)
+        assert np.isnan(table.X[1, column])
+
+
+def test_refused_scans_are_counted_with_the_reason(tmp_path: Path) -> None:
+    good = write_scan(tmp_path, "sub-1", seed=1)
+    matrix = correlations(2)
+    bad = write_scan(tmp_path, "sub-2", seed=2)
+    lines = bad.read_text(encoding="utf-8").splitlines()
+    gaps = ["n/a" if n else repr(float(matrix[0, 0])) for n in range(len(LABELS))]
+    lines[1] = "\t".join([LABELS[0], *gaps])
+    for row in range(2, len(lines)):
+        cells = lines[row].split("\t")
+        cells[1] = "n/a"
+        lines[row] = "\t".join(cells)
+    bad.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    table = build_table(cohort(member(1, good), member(2, bad, final=10)), CONFIG)
+    assert table.has_connectome.tolist() == [True, False]
+    assert (table.connectomes.n_read, table.connectomes.n_accepted) == (2, 1)
+    assert table.connectomes.refused == {"more than 10% of the correlations are missing": 1}
+
+
+@given(st.integers(0, 30), st.integers(1, 4))
+def test_mean_of_equal_runs_is_the_run(seed: int, runs: int) -> None:
+    scan = Connectome.from_matrix(LABELS, correlations(seed))
+    np.testing.assert_allclose(
+        mean_connectome([scan] * runs).upper_triangle, scan.upper_triangle, atol=1e-9
+    )
+
+
+def test_runs_are_averaged_as_fisher_z() -> None:
+    one, other = (Connectome.from_matrix(LABELS, correlations(seed)) for seed in (1, 2))
+    z = (np.arctanh(one.upper_triangle) + np.arctanh(other.upper_triangle)) / 2
+    np.testing.assert_allclose(mean_connectome([one, other]).upper_triangle, np.tanh(z))
+
+
+def test_scans_with_and_without_global_signal_regression_are_not_mixed(tmp_path: Path) -> None:
+    scans = [
+        write_scan(tmp_path, f"sub-{n}", seed=n, GlobalSignalRegressed=bool(n)) for n in (0, 1)
+    ]
+    read = [member(n, scan, final=10 * (n + 1)) for n, scan in enumerate(scans)]
+    with pytest.raises(DataError, match="with and without global signal regression are mixed"):
+        build_table(cohort(*read), CONFIG)
+
+
+@pytest.mark.parametrize(("final", "word"), [(20.0, "no patient"), (10.0, "every patient")])
+def test_one_class_is_refused(final: float, word: str) -> None:
+    members = [member(number, final=final) for number in range(12)]
+    with pytest.raises(DataError, match=f"All 12 patients are of one class: {word}"):
+        build_table(cohort(*members), CONFIG)
+
+
+def test_nobody_left_is_refused() -> None:
+    with pytest.raises(DataError, match="No patient is left to learn from"):
+        build_table(cohort(), CONFIG)
+
+
+def test_two_instruments_are_refused() -> None:
+    other = member(2, final=10, depression_instrument="MADRS", depression_total=30)
+    with pytest.raises(DataError, match=r"several instruments \(HDRS-17, MADRS\)"):
+        build_table(cohort(member(1), other), CONFIG)
+
+
+def test_unrecorded_sites_form_one_group() -> None:
+    table = build_table(cohort(member(1), member(2, final=10), member(3, site="a")), CONFIG)
+    assert table.site_names == ("a", UNKNOWN_SITE)

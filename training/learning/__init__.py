@@ -1,0 +1,1 @@
+"""Fitting: who is held out together, LightGBM, recalibration, comparators, the artefact."""

@@ -1,0 +1,197 @@
+"""The artefact: one ResponsePredictor fitted on every patient of the training table."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Final
+
+import numpy as np
+from scipy.special import logit
+
+from data_schemas.cohort import CohortSpec
+from features.table import Feature
+from serving.booster_text import merge_boosters
+from serving.model_document import (
+    Abstention,
+    BoosterDocument,
+    Calibration,
+    ConnectomeRequirements,
+    ExtraMeasurement,
+    FeatureDocument,
+    IntervalDocument,
+    ModelDocument,
+    Provenance,
+    ReferenceDistribution,
+    TrainingPopulation,
+    patient_schema_hash,
+)
+from serving.predictor import ResponsePredictor
+from training.config import TrainingConfig
+from training.dataset import TrainingTable
+from training.learning.models import BASE_RATE, LIGHTGBM_BOTH, BoostedModel, fit_boosted
+from training.learning.recalibration import Recalibration
+from training.learning.rows import FloatArray, IntArray
+from training.learning.validation import model_columns
+
+INTERVAL_METHOD: Final = "spread of the bagged boosters"
+SHAPING_LIBRARIES: Final = ("lightgbm", "numpy", "scikit-learn", "scipy", "tms-response")
+PERCENTILES: Final = {"p1": 1, "p5": 5, "p25": 25, "p50": 50, "p75": 75, "p95": 95, "p99": 99}
+# Percentiles of fewer known values would be single patients' values.
+MINIMUM_KNOWN_VALUES: Final = 10
+
+
+def fit_predictor(
+    table: TrainingTable,
+    spec: CohortSpec,
+    config: TrainingConfig,
+    *,
+    served: str,
+    fingerprint: str,
+    always_abstains: str | None = None,
+) -> ResponsePredictor:
+    """Fit the served model on all patients and put it into its artefact.
+
+    Parameters
+    ----------
+    table : TrainingTable
+        Both outcomes occur.
+    spec : CohortSpec
+        Whose outcome, treatment and licence the artefact states.
+    served : str
+        Name of the model, from `training.learning.validation.served_model`.
+    fingerprint : str
+        Of the cohort.
+    always_abstains : str, optional
+        Why the artefact must never answer, as a sentence.
+    """
+    columns = _usable_columns(table, served)
+    features = [table.features[number] for number in columns]
+    rows = table.training_rows().columns(columns)
+    fitted = None if served == BASE_RATE else fit_boosted(rows, config)
+    text, booster = None, None
+    recalibration = Recalibration(0.0, float(logit(np.mean(table.y))))
+    if isinstance(fitted, BoostedModel):
+        text = merge_boosters(fitted.bag.boosters)
+        booster = BoosterDocument.of(text, len(fitted.bag.boosters))
+        recalibration = fitted.recalibration
+    draft = ModelDocument(
+        name=config.tracking.model_name,
+        version=version("tms-response"),
+        schema_hash=patient_schema_hash(),
+        outcome=spec.outcome.definition(config.outcome),
+        depression_instrument=table.depression_instrument,
+        anxiety_instrument=table.anxiety_instrument,
+        base_rate=float(np.mean(table.y)),
+        calibration=Calibration(slope=recalibration.slope, intercept=recalibration.intercept),
+        booster=booster,
+        interval=IntervalDocument(method=INTERVAL_METHOD, level=config.interval.level),
+        abstention=_abstention(table, config, always_abstains),
+        features=_feature_documents(features or table.features, table, None),
+        extra_measurements=_extra_measurements(spec),
+        connectome=ConnectomeRequirements(
+            quality=config.connectome, global_signal_regressed=table.global_signal_regressed
+        ),
+        sites=tuple(table.site_names),
+        trained_on=population(table, spec),
+        provenance=provenance(config, fingerprint),
+    )
+    if text is None:
+        return ResponsePredictor(draft, None)
+    contributions = ResponsePredictor(draft, text).contributions(rows.X)
+    importance = np.mean(np.abs(contributions), axis=0)
+    weighted = _feature_documents(features, table, importance)
+    return ResponsePredictor(draft.model_copy(update={"features": weighted}), text)
+
+
+def population(table: TrainingTable, spec: CohortSpec) -> TrainingPopulation:
+    """Return on whom the model was trained, as the artefact and the report state it."""
+    return TrainingPopulation(
+        cohort=spec.name,
+        description=spec.description,
+        treatment=spec.treatment.description,
+        is_tms=spec.treatment.is_tms,
+        simulated=spec.simulated,
+        n_patients=len(table.y),
+        n_events=int(np.count_nonzero(table.y)),
+        n_sites=len(table.site_names),
+        licence=spec.licence,
+        citation=spec.citation,
+    )
+
+
+def provenance(config: TrainingConfig, fingerprint: str) -> Provenance:
+    """Return what produced the model: seed, configuration, data and libraries."""
+    return Provenance(
+        seed=config.seed,
+        config_hash=config.digest,
+        data_fingerprint=fingerprint,
+        library_versions={name: version(name) for name in SHAPING_LIBRARIES},
+    )
+
+
+def _usable_columns(table: TrainingTable, served: str) -> IntArray:
+    """Return the columns of the served model that vary among the training patients.
+
+    A model that serves the base rate lists all of them, since its notices speak of them.
+    """
+    wanted = LIGHTGBM_BOTH if served == BASE_RATE else served
+    varying = [
+        number
+        for number in model_columns(wanted, table)
+        if len(np.unique(known(table.X[:, number]))) > 1
+    ]
+    return np.array(varying, dtype=np.int64)
+
+
+def known(values: FloatArray) -> FloatArray:
+    """Return the values that are not NaN."""
+    return values[~np.isnan(values)]
+
+
+def _abstention(
+    table: TrainingTable, config: TrainingConfig, always_abstains: str | None
+) -> Abstention:
+    return Abstention(
+        always=always_abstains,
+        smaller_class_count=table.smaller_class,
+        maximum_missing_importance=config.abstention.maximum_missing_importance,
+        maximum_distance=config.abstention.maximum_distance,
+    )
+
+
+def _extra_measurements(spec: CohortSpec) -> tuple[ExtraMeasurement, ...]:
+    """Return every declared measurement: one that the model does not use is no mistake to send."""
+    return tuple(
+        ExtraMeasurement(**extra.model_dump(exclude={"meaning"}))
+        for extra in spec.extra_declarations()
+    )
+
+
+def _feature_documents(
+    features: Sequence[Feature], table: TrainingTable, importance: FloatArray | None
+) -> tuple[FeatureDocument, ...]:
+    """Describe the columns; importances are shares of their sum, 0 where nothing is learned."""
+    total = 0.0 if importance is None else float(importance.sum())
+    shares = np.zeros(len(features)) if importance is None or not total else importance / total
+    places = {feature.name: number for number, feature in enumerate(table.features)}
+    return tuple(
+        FeatureDocument(
+            name=feature.name,
+            label=feature.label,
+            unit=feature.unit,
+            domain=feature.domain,
+            group=feature.group,
+            monotone=feature.monotone,
+            missing_share=float(np.mean(np.isnan(table.X[:, places[feature.name]]))),
+            reference=_reference(table.X[:, places[feature.name]]),
+            importance=float(share),
+        )
+        for feature, share in zip(features, shares, strict=True)
+    )
+
+
+def _reference(column: FloatArray) -> ReferenceDistribution | None:
+    values = known(column)
+    if len(values) < MINIMUM_KNOWN_VALUES:
+        return None
+    cuts = np.percentile(values, list(PERCENTILES.values()))
+    return ReferenceDistribution(**dict(zip(PERCENTILES, cuts.tolist(), strict=True)))

@@ -1,0 +1,42 @@
+"""The arrays that a model learns from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+SiteArray = npt.NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Rows to learn from.
+
+    Attributes
+    ----------
+    X : ndarray of float, shape (n, p)
+        Features; NaN where unknown.
+    y : ndarray of bool, shape (n,)
+        Whether the outcome was reached.
+    site : ndarray of str, shape (n,)
+        For grouping only.
+    monotone : tuple of int, length p
+        Direction to hold each feature to.
+    """
+
+    X: FloatArray
+    y: BoolArray
+    site: SiteArray
+    monotone: tuple[int, ...]
+
+    def rows(self, index: IntArray) -> "TrainingRows":
+        """Return those rows."""
+        return TrainingRows(self.X[index], self.y[index], self.site[index], self.monotone)
+
+    def columns(self, index: IntArray) -> "TrainingRows":
+        """Return those columns."""
+        monotone = tuple(self.monotone[number] for number in index)
+        return TrainingRows(self.X[:, index], self.y, self.site, monotone)

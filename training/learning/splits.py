@@ -1,0 +1,121 @@
+"""Who is held out together: whole sites where there are enough of them, else single patients."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from training.learning.rows import BoolArray, IntArray, SiteArray
+
+LEAVE_ONE_SITE_OUT: Final = "leave_one_site_out"
+REPEATED_NESTED_CV: Final = "repeated_nested_cv"
+SINGLE_PATIENT_SITES: Final = "sites with one patient"
+
+
+@dataclass(frozen=True)
+class Split:
+    """One way to part the patients.
+
+    Attributes
+    ----------
+    repeat, fold : int
+        Counted from 0.
+    train, test : ndarray of int
+        Row numbers, ascending, without a row in common.
+    """
+
+    repeat: int
+    fold: int
+    train: IntArray
+    test: IntArray
+
+
+def pool_single_patient_sites(site: SiteArray) -> SiteArray:
+    """Return the sites with those of one patient put together.
+
+    One patient cannot be judged within a site; together such patients still form a group that is
+    held out as one.
+    """
+    names, counts = np.unique(site, return_counts=True)
+    single = names[counts == 1]
+    width = max(site.dtype.itemsize // 4, len(SINGLE_PATIENT_SITES))
+    return np.where(np.isin(site, single), SINGLE_PATIENT_SITES, site).astype(f"<U{width}")
+
+
+def outer_splits(
+    y: BoolArray, site: SiteArray, *, minimum_sites: int, folds: int, repeats: int, seed: int
+) -> tuple[str, list[Split]]:
+    """Return the splits on which performance is estimated, and their name.
+
+    Leave-one-site-out from `minimum_sites` sites on, repeated stratified cross-validation below.
+
+    Parameters
+    ----------
+    y : ndarray of bool, shape (n,)
+        Whether each patient reached the outcome; both values occur.
+    site : ndarray of str, shape (n,)
+        Site of each patient.
+    minimum_sites, folds, repeats, seed : int
+        See `training/configs/default.toml`.
+    """
+    names = np.unique(site)
+    if len(names) >= minimum_sites:
+        held_out = [np.flatnonzero(site == name) for name in names]
+        return LEAVE_ONE_SITE_OUT, _complements(held_out, len(y), repeat=0)
+    splits: list[Split] = []
+    for repeat in range(repeats):
+        splits += _patient_folds(y, folds, seed + repeat, repeat)
+    return REPEATED_NESTED_CV, splits
+
+
+def inner_splits(
+    y: BoolArray, site: SiteArray, *, minimum_sites: int, folds: int, repeats: int, seed: int
+) -> list[Split]:
+    """Return the folds on which one training set is tuned, bagged and recalibrated.
+
+    Whole sites stay together from `minimum_sites` sites on. A fold without both outcomes in its
+    training part teaches nothing and is left out.
+    """
+    n_sites = len(np.unique(site))
+    splits: list[Split] = []
+    for repeat in range(repeats):
+        if n_sites >= minimum_sites:
+            found = _site_folds(y, site, min(folds, n_sites), seed + repeat, repeat)
+        else:
+            found = _patient_folds(y, folds, seed + repeat, repeat)
+        splits += [
+            split for split in found if 0 < np.count_nonzero(y[split.train]) < len(split.train)
+        ]
+    return splits
+
+
+def _patient_folds(y: BoolArray, folds: int, seed: int, repeat: int) -> list[Split]:
+    smaller_class = int(min(np.count_nonzero(y), np.count_nonzero(~y)))
+    n_folds = max(2, min(folds, smaller_class))
+    if smaller_class < n_folds:
+        order = np.random.default_rng(seed).permutation(len(y))
+        return _complements(np.array_split(order, n_folds), len(y), repeat)
+    folder = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
+    return _complements([test for _, test in folder.split(y, y)], len(y), repeat)
+
+
+def _site_folds(y: BoolArray, site: SiteArray, folds: int, seed: int, repeat: int) -> list[Split]:
+    names, group = np.unique(site, return_inverse=True)
+    order = np.random.default_rng(seed).permutation(len(names))
+    smaller_class = int(min(np.count_nonzero(y), np.count_nonzero(~y)))
+    if smaller_class < folds:
+        parts = [np.flatnonzero(np.isin(group, part)) for part in np.array_split(order, folds)]
+        return _complements(parts, len(y), repeat)
+    folder = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    return _complements([test for _, test in folder.split(y, y, group)], len(y), repeat)
+
+
+def _complements(held_out: Sequence[IntArray], n: int, repeat: int) -> list[Split]:
+    everyone = np.arange(n)
+    return [
+        Split(repeat, fold, np.setdiff1d(everyone, test), np.sort(test))
+        for fold, test in enumerate(held_out)
+        if 0 < len(test) < n
+    ]
