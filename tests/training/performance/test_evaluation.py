@@ -1,0 +1,388 @@
+"""The evaluation table as a whole: what is in it, what moves it, and what degenerate data do."""
+
+import doctest
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
+
+from data_schemas.errors import ConfigurationError, DataError
+from training.performance import evaluation
+from training.performance.evaluation import compare_models, evaluate, headline, write_table
+from training.performance.held_out import held_out_models
+from training.performance.measures import (
+    DECISION_THRESHOLDS,
+    DISTRIBUTION_EDGES,
+    FALSE_POSITIVE_RATES,
+)
+from training.performance.site_summary import site_auroc, summarise_sites
+
+LOSO, CV = "leave_one_site_out", "repeated_nested_cv"
+WITHIN = f"{LOSO}/within_site"
+BOTH, CLINICAL = "lightgbm_both", "lightgbm_clinical"
+
+
+def predictions(
+    n: int = 160, *, n_sites: int = 4, repeats: int = 1, by_site: bool = True, seed: int = 0
+) -> pd.DataFrame:
+    """Return held-out predictions of the base rate and of two models, one better by far."""
+    rng = np.random.default_rng(seed)
+    signal = rng.normal(size=n)
+    y = (rng.random(n) < expit(signal)).astype(int)
+    site = rng.integers(n_sites, size=n)
+    noise = rng.normal(size=n)
+    frames = []
+    for repeat in range(repeats):
+        fold = site if by_site else rng.permutation(n) % 5
+        base_rate = [y[fold != code].mean() for code in fold]
+        wobble = 0.2 * rng.normal(size=n)
+        found = {
+            "base_rate": np.array(base_rate),
+            CLINICAL: expit(0.2 * signal + 0.5 * noise + wobble),
+            BOTH: expit(0.8 * signal + 0.2 * noise + wobble),
+        }
+        frames += [
+            pd.DataFrame(
+                {
+                    "row": np.arange(1, n + 1), "site": np.char.add("site ", site.astype(str)),
+                    "has_connectome": np.arange(n) % 2 == 0, "repeat": repeat, "fold": fold,
+                    "y": y, "model": model, "probability": p,
+                }
+            )
+            for model, p in found.items()
+        ]  # fmt: skip
+    return pd.concat(frames, ignore_index=True)
+
+
+def judged(
+    frame: pd.DataFrame,
+    split: str = LOSO,
+    *,
+    bootstraps: int = 60,
+    confidence: float = 0.95,
+    seed: int = 7,
+    thresholds: tuple[float, ...] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> pd.DataFrame:
+    """Evaluate with few bootstraps."""
+    return evaluate(
+        frame, split, bootstraps=bootstraps, confidence=confidence, seed=seed,
+        thresholds=thresholds, progress=progress,
+    )  # fmt: skip
+
+
+def rows(table: pd.DataFrame, model: str, split: str, metric: str) -> pd.DataFrame:
+    """Return the rows of one metric, in the order of thresholds."""
+    chosen = (table["model"] == model) & (table["split"] == split) & (table["metric"] == metric)
+    return table[chosen]
+
+
+def estimate(table: pd.DataFrame, model: str, split: str, metric: str) -> float:
+    """Return the one estimate of a metric."""
+    found = rows(table, model, split, metric)
+    assert len(found) == 1
+    return float(found["estimate"].iloc[0])
+
+
+def test_leave_one_site_out_pools_accuracy_and_ranks_within_sites_only() -> None:
+    frame = predictions()
+    table = judged(frame)
+    held = held_out_models(frame)[BOTH]
+    p = held.probability[0]
+    assert estimate(table, BOTH, LOSO, "brier") == pytest.approx(brier_score_loss(held.y, p))
+    pooled = set(table[table["split"] == LOSO]["metric"])
+    assert pooled.isdisjoint({"auroc", "auprc", "roc_sensitivity"})
+    sites = [
+        site_auroc(held.y[held.site == name], p[None, held.site == name], 0.95)
+        for name in np.unique(held.site)
+    ]
+    summary = summarise_sites(sites, 0.95)
+    within = rows(table, BOTH, WITHIN, "auroc").iloc[0]
+    assert within[["estimate", "lower", "upper"]].tolist() == pytest.approx(
+        [summary.mean, summary.lower, summary.upper]
+    )
+    assert estimate(table, BOTH, WITHIN, "auroc_tau") == pytest.approx(summary.tau)
+    ahead = rows(table, BOTH, WITHIN, "auroc_prediction_interval").iloc[0]
+    assert ahead[["lower", "upper"]].tolist() == pytest.approx(
+        [summary.prediction_lower, summary.prediction_upper]
+    )
+
+
+def test_every_site_has_its_own_rows_with_its_own_patients() -> None:
+    frame = predictions()
+    table = judged(frame)
+    held = held_out_models(frame)[CLINICAL]
+    for name in np.unique(held.site):
+        member = held.site == name
+        y, p = held.y[member], held.probability[0][member]
+        split = f"{LOSO}/site={name}"
+        assert estimate(table, CLINICAL, split, "auroc") == pytest.approx(roc_auc_score(y, p))
+        assert estimate(table, CLINICAL, split, "brier") == pytest.approx(brier_score_loss(y, p))
+        assert estimate(table, CLINICAL, split, "o_to_e") == pytest.approx(y.mean() / p.mean())
+        assert (table[table["split"] == split]["n"] == member.sum()).all()
+
+
+def test_repeats_are_averaged_and_folds_ranked_apart() -> None:
+    frame = predictions(repeats=3, by_site=False)
+    table = judged(frame, CV)
+    held = held_out_models(frame)[BOTH]
+    precisions = [average_precision_score(held.y, p) for p in held.probability]
+    assert estimate(table, BOTH, CV, "auprc") == pytest.approx(np.mean(precisions))
+    areas = []
+    for p, fold in zip(held.probability, held.fold, strict=True):
+        members = [fold == code for code in range(5)]
+        of_folds = [roc_auc_score(held.y[member], p[member]) for member in members]
+        areas.append(np.average(of_folds, weights=[held.y[member].sum() for member in members]))
+    assert estimate(table, BOTH, CV, "auroc") == pytest.approx(np.mean(areas))
+
+
+def test_a_repeat_that_repeats_itself_changes_nothing_not_even_the_intervals() -> None:
+    frame = predictions(by_site=False)
+    twice = pd.concat([frame, frame.assign(repeat=1)])
+    pd.testing.assert_frame_equal(judged(frame, CV), judged(twice, CV), rtol=1e-9)
+
+
+def test_curves_are_whole_and_lie_where_they_should() -> None:
+    table = judged(predictions())
+    net_benefit = rows(table, BOTH, LOSO, "net_benefit")
+    assert net_benefit["threshold"].tolist() == DECISION_THRESHOLDS.tolist()
+    y = predictions().query("model == 'base_rate'")["y"].mean()
+    treat_all = rows(table, BOTH, LOSO, "net_benefit_treat_all")
+    odds = DECISION_THRESHOLDS / (1 - DECISION_THRESHOLDS)
+    assert treat_all["estimate"].to_numpy() == pytest.approx(y - (1 - y) * odds)
+    assert (rows(table, BOTH, LOSO, "net_benefit_treat_none")["estimate"] == 0).all()
+    roc = rows(table, BOTH, WITHIN, "roc_sensitivity")
+    assert roc["threshold"].tolist() == FALSE_POSITIVE_RATES.tolist()
+    assert roc["estimate"].is_monotonic_increasing
+    for metric in ("distribution_event", "distribution_nonevent"):
+        shares = rows(table, BOTH, LOSO, metric)
+        assert shares["threshold"].tolist() == DISTRIBUTION_EDGES.tolist()
+        assert shares["estimate"].sum() == pytest.approx(1)
+    curve = rows(table, BOTH, LOSO, "calibration_curve")
+    p = predictions().query("model == @BOTH")["probability"]
+    assert curve["threshold"].between(p.min(), p.max()).all()
+    assert len(curve) > 30
+
+
+def test_intervals_hold_their_estimates_and_narrow_with_confidence() -> None:
+    wide = judged(predictions()).dropna(subset="lower")
+    narrow = judged(predictions(), confidence=0.5).dropna(subset="lower")
+    assert (wide["lower"] <= wide["estimate"]).all()
+    assert (wide["estimate"] <= wide["upper"]).all()
+    width, narrow_width = wide["upper"] - wide["lower"], narrow["upper"] - narrow["lower"]
+    assert (narrow_width <= width + 1e-12).all()
+    assert (narrow_width[width > 0.01] < width[width > 0.01]).mean() > 0.95
+
+
+def test_the_base_rate_ranks_nobody_and_has_no_slope() -> None:
+    for frame, split, ranked in (
+        (predictions(), LOSO, WITHIN),
+        (predictions(repeats=2, by_site=False), CV, CV),
+    ):
+        table = judged(frame, split)
+        auroc = rows(table, "base_rate", ranked, "auroc").iloc[0]
+        assert auroc[["estimate", "lower", "upper"]].tolist() == [0.5, 0.5, 0.5]
+        metrics = set(table[table["model"] == "base_rate"]["metric"])
+        assert metrics.isdisjoint({"calibration_slope", "calibration_curve", "ici", "e50", "e90"})
+        assert {"brier", "o_to_e", "calibration_intercept", "net_benefit"} <= metrics
+        assert not table["estimate"].isna().any()
+
+
+def test_the_precision_of_the_base_rate_is_the_event_rate() -> None:
+    frame = predictions(by_site=False)
+    event_rate = held_out_models(frame)["base_rate"].y.mean()
+    found = estimate(judged(frame, CV), "base_rate", CV, "auprc")
+    # Each fold's precision is its own event rate, which is a little above or below.
+    assert event_rate - 0.02 < found < event_rate + 0.06
+
+
+def test_draws_hold_the_event_rate_only_where_it_does_not_matter() -> None:
+    frame = predictions(n=40, by_site=False).query("model == @BOTH").assign(fold=0)
+    frame["y"] = (frame["row"] <= 2).astype(int)
+    table = judged(frame, CV, bootstraps=300)
+    # Free draws of 2 events among 40 patients have none in 13 of 100.
+    assert rows(table, BOTH, CV, "auroc")["lower"].notna().all()
+    assert rows(table, BOTH, CV, "auprc")["lower"].isna().all()
+    treat_all = rows(table, BOTH, CV, "net_benefit_treat_all")
+    assert (treat_all["upper"] - treat_all["lower"] > 0.05).all()
+
+
+def test_classification_appears_only_at_thresholds_that_are_named() -> None:
+    classification = {"sensitivity", "specificity", "ppv", "npv"}
+    assert classification.isdisjoint(judged(predictions())["metric"])
+    table = judged(predictions(), thresholds=(0.5, 0.4))
+    for metric in classification:
+        assert rows(table, BOTH, LOSO, metric)["threshold"].tolist() == [0.4, 0.5]
+    held = held_out_models(predictions())[BOTH]
+    flagged = held.probability[0] >= 0.5
+    found = rows(table, BOTH, LOSO, "ppv")["estimate"].iloc[1]
+    assert found == pytest.approx(held.y[flagged].mean())
+    for wrong in (0.0, 1.0, np.nan):
+        with pytest.raises(ConfigurationError, match="strictly between 0 and 1"):
+            judged(predictions(), thresholds=(wrong,))
+
+
+def test_the_same_seed_gives_the_same_bytes_whatever_the_order(tmp_path: Path) -> None:
+    frame = predictions()
+    shuffled = frame.sample(frac=1, random_state=1)
+    texts = []
+    for number, source in enumerate((frame, shuffled)):
+        write_table(judged(source), tmp_path / f"{number}.csv")
+        texts.append((tmp_path / f"{number}.csv").read_bytes())
+    assert texts[0] == texts[1]
+    write_table(judged(frame, seed=8), tmp_path / "other.csv")
+    assert (tmp_path / "other.csv").read_bytes() != texts[0]
+
+
+def test_a_model_is_judged_alike_alone_and_among_others() -> None:
+    frame = predictions()
+    among = judged(frame)
+    alone = judged(frame[frame["model"] == BOTH])
+    expected = among[among["model"] == BOTH].reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone, expected)
+
+
+def test_a_written_table_reads_back_exactly(tmp_path: Path) -> None:
+    table = judged(predictions())
+    write_table(table, tmp_path / "evaluation.csv")
+    pd.testing.assert_frame_equal(
+        pd.read_csv(tmp_path / "evaluation.csv"),
+        table,
+        check_exact=True,
+        check_dtype=False,
+    )
+
+
+def test_small_sites_join_the_pool_but_have_no_auroc() -> None:
+    frame = predictions(n=120)
+    small = frame["row"] <= 8
+    frame.loc[small, "site"] = "small"
+    frame.loc[frame["row"] == 9, "site"] = "single"
+    table = judged(frame)
+    assert rows(table, BOTH, f"{LOSO}/site=small", "auroc").empty
+    single = rows(table, BOTH, f"{LOSO}/site=single", "brier").iloc[0]
+    assert single["n"] == 1
+    assert np.isnan([single["lower"], single["upper"]]).all()
+    assert (rows(table, BOTH, LOSO, "brier")["n"] == 120).all()
+    assert (table[table["split"] == WITHIN]["n"] == 111).all()
+    assert headline(table, BOTH).endswith("within 4 held-out sites")
+
+
+@pytest.mark.parametrize(("n", "n_sites"), [(12, 1), (12, 6), (30, 1), (40, 2), (7, 2)])
+@pytest.mark.parametrize("split", [LOSO, CV])
+def test_small_cohorts_are_judged_without_a_crash(n: int, n_sites: int, split: str) -> None:
+    frame = predictions(n, n_sites=n_sites, by_site=split == LOSO and n_sites > 1, seed=2)
+    table = judged(frame, split)
+    assert len(rows(table, BOTH, split, "brier")) == 1
+    assert rows(table, BOTH, split, "brier")["lower"].isna().all() == (n < 10)
+    assert headline(table, BOTH).startswith("AUROC")
+    assert not table["estimate"].isna().any()
+
+
+@pytest.mark.parametrize("split", [LOSO, CV])
+@pytest.mark.parametrize("values", [[0.3], [0.0, 1.0], [0.0], [1.0], [0.2, 0.4]])
+def test_extreme_and_constant_predictions_are_judged(split: str, values: list[float]) -> None:
+    frame = predictions(n=80)
+    rng = np.random.default_rng(0)
+    frame["probability"] = rng.choice(values, size=len(frame))
+    table = judged(frame, split, thresholds=(0.35,))
+    assert np.isfinite(table["estimate"]).all()
+    if len(values) == 1:
+        assert headline(table, BOTH).startswith("AUROC 0.50 (95 % interval 0.50 to 0.50)")
+
+
+def test_one_class_is_refused_with_a_sentence() -> None:
+    with pytest.raises(DataError, match="All patients have the same outcome"):
+        judged(predictions().assign(y=0))
+
+
+def test_progress_counts_models() -> None:
+    seen: list[tuple[int, int]] = []
+    judged(predictions(n=40), CV, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def compared(
+    frame: pd.DataFrame, split: str = LOSO, pair: tuple[str, str] = (BOTH, CLINICAL)
+) -> pd.DataFrame:
+    """Compare two models with few bootstraps."""
+    return compare_models(frame, split, [pair], bootstraps=200, confidence=0.95, seed=7)
+
+
+@pytest.mark.parametrize("split", [LOSO, CV])
+def test_a_difference_is_that_of_the_two_models_on_the_same_patients(split: str) -> None:
+    frame = predictions(repeats=2, by_site=split == LOSO)
+    scanned = frame[frame["has_connectome"]]
+    table, found = judged(scanned, split), compared(frame, split)
+    ranked = WITHIN if split == LOSO else CV
+    assert found[["split", "metric"]].to_numpy().tolist() == [
+        [split, "brier"], [split, "log_loss"], [ranked, "auroc"],
+    ]  # fmt: skip
+    assert (found["model"] == "lightgbm_both - lightgbm_clinical").all()
+    assert (found["n"] == 80).all()
+    for metric in ("brier", "log_loss"):
+        expected = estimate(table, BOTH, split, metric) - estimate(table, CLINICAL, split, metric)
+        value = found.loc[found["metric"] == metric, "estimate"].iloc[0]
+        assert value == pytest.approx(expected)
+
+
+def test_a_pair_without_connectivity_is_compared_on_everyone() -> None:
+    pair = (CLINICAL, "base_rate")
+    assert (compared(predictions(), pair=pair)["n"] == 160).all()
+    everyone = predictions().drop(columns="has_connectome")
+    assert (compared(everyone)["n"] == 160).all()
+
+
+def test_a_better_model_has_intervals_on_its_side_and_equals_none() -> None:
+    found = compared(predictions(n=400)).set_index("metric")
+    assert found["lower"]["auroc"] > 0
+    assert found["upper"]["brier"] < 0
+    same = compared(predictions(), pair=(BOTH, BOTH))
+    assert (same[["estimate", "lower", "upper"]] == 0).all(axis=None)
+
+
+def test_pairing_narrows_the_interval_of_a_difference() -> None:
+    frame = predictions(n=300).drop(columns="has_connectome")
+    table = judged(frame, bootstraps=200)
+    difference = rows(compared(frame), f"{BOTH} - {CLINICAL}", LOSO, "brier").iloc[0]
+    of_both, of_clinical = (rows(table, m, LOSO, "brier").iloc[0] for m in (BOTH, CLINICAL))
+    unpaired = np.hypot(
+        of_both["upper"] - of_both["lower"], of_clinical["upper"] - of_clinical["lower"]
+    )
+    assert difference["upper"] - difference["lower"] < 0.9 * unpaired
+
+
+def test_what_cannot_be_compared() -> None:
+    frame = predictions()
+    with pytest.raises(
+        DataError, match=r"predictions of lightgbm_bot\. Did you mean 'lightgbm_both'"
+    ):
+        compared(frame, pair=("lightgbm_bot", CLINICAL))
+    fewer = frame[(frame["model"] != BOTH) | (frame["row"] > 1)]
+    with pytest.raises(DataError, match="did not predict the same patients"):
+        compared(fewer)
+    assert compared(frame.assign(has_connectome=False)).empty
+    assert compared(frame.assign(has_connectome=frame["y"] == 1)).empty
+
+
+def test_headline_names_the_number_of_sites_the_level_and_what_is_lacking() -> None:
+    table = judged(predictions())
+    auroc = rows(table, BOTH, WITHIN, "auroc").iloc[0]
+    assert headline(table, BOTH, 0.9) == (
+        f"AUROC {auroc['estimate']:.2f} (90 % interval {auroc['lower']:.2f} to "
+        f"{auroc['upper']:.2f}) within 4 held-out sites"
+    )
+    one_site = judged(predictions(n=30).assign(site="only"))
+    assert headline(one_site, BOTH).endswith("within one held-out site")
+    tiny = judged(predictions(n=9, by_site=False, seed=4), CV)
+    assert "(too few patients for an interval) in held-out patients" in headline(tiny, BOTH)
+    assert headline(table[table["metric"] == "brier"], BOTH).startswith("AUROC not estimable")
+
+
+def test_the_example_in_the_documentation_holds() -> None:
+    assert doctest.testmod(evaluation).failed == 0
+    assert doctest.testmod(evaluation).attempted == 2

@@ -1,0 +1,1 @@
+"""Judging held-out predictions: measures, intervals, and the one evaluation table."""

@@ -1,0 +1,250 @@
+"""The evaluation table: every measure of every model with its interval, in one tidy table.
+
+Columns are `model, split, metric, threshold, estimate, lower, upper, n`; `threshold` is NaN where
+the metric has none, `lower` and `upper` where no interval can be given (fewer than 10 patients),
+and `n` is the number of patients. A measure that is not defined (the calibration slope of a
+constant prediction) has no row; nor has a model that tells no two patients of a fold apart (the
+base rate) a slope or curve: it differs between folds only, and against the outcome, since a fold
+rich in events leaves fewer to learn from.
+
+Splits:
+
+- `repeated_nested_cv`: all of it. AUROC and ROC curve rank patients within their fold, the
+  precision-recall area ranks all;
+- `leave_one_site_out`: what pools held-out sites without ranking across them: accuracy,
+  calibration, net benefit, distributions. No AUROC: pooled, it would be biased (see
+  `training.performance.discrimination`);
+- `leave_one_site_out/within_site`: `auroc` (random-effects mean over sites), `auroc_tau` (SD
+  between sites on the logit scale), `auroc_prediction_interval` (for a further site), and `auprc`
+  and `roc_sensitivity`, averaged over the patients with the outcome. Only sites with 5 patients of
+  either outcome;
+- `leave_one_site_out/site=NAME`: `auroc`, `brier`, `o_to_e` of one site.
+
+Intervals depend on the seed and the patients, not on the order of rows or on the other models.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from data_schemas.errors import ConfigurationError, DataError, did_you_mean
+from training.learning.models import LIGHTGBM_BOTH, LIGHTGBM_CONNECTIVITY
+from training.learning.rows import FloatArray, IntArray
+from training.learning.splits import LEAVE_ONE_SITE_OUT
+from training.performance import measures
+from training.performance.held_out import HeldOut, held_out_models
+from training.performance.judge import Judge, Row
+from training.performance.measures import Part, measure_set
+from training.performance.site_rows import (
+    SITE_PREFIX,
+    WITHIN_SITE,
+    in_sites_with_auroc,
+    single_site_rows,
+    within_site_rows,
+)
+
+_USES_CONNECTIVITY: Final = frozenset({LIGHTGBM_CONNECTIVITY, LIGHTGBM_BOTH})
+
+
+def evaluate(
+    out_of_fold: pd.DataFrame,
+    split_name: str,
+    *,
+    bootstraps: int,
+    confidence: float,
+    seed: int,
+    thresholds: Sequence[float] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> pd.DataFrame:
+    """Return the evaluation table of every model among held-out predictions.
+
+    Parameters
+    ----------
+    out_of_fold : DataFrame
+        See `training.performance.held_out.held_out_models`.
+    split_name : str
+        `leave_one_site_out`, or what to call a split of single patients.
+    bootstraps, confidence, seed
+        Draws behind each interval, its level (such as 0.95), and where they start.
+    thresholds : sequence of float
+        Where to report sensitivity, specificity and predictive values, strictly between 0 and 1.
+    progress : callable, optional
+        Called with the models done and the models in all.
+
+    Raises
+    ------
+    DataError
+        When the predictions are not complete or cannot be judged.
+    ConfigurationError
+        When a threshold is out of range.
+    """
+    if not all(0 < threshold < 1 for threshold in thresholds):
+        raise ConfigurationError(
+            "A decision threshold is a probability strictly between 0 and 1; change the thresholds."
+        )
+    models, named = held_out_models(out_of_fold), np.unique(np.array(thresholds, dtype=np.float64))
+    rows: list[Row] = []
+    for done, (model, held) in enumerate(models.items(), start=1):
+        judge = Judge(model, split_name, held, bootstraps, confidence, seed)
+        rows += _pooled_rows(judge, named)
+        if split_name == LEAVE_ONE_SITE_OUT:
+            rows += within_site_rows(judge)
+            rows += single_site_rows(judge)
+        if progress is not None:
+            progress(done, len(models))
+    return _table(rows)
+
+
+def _pooled_rows(judge: Judge, thresholds: FloatArray) -> Iterator[Row]:
+    held = judge.held
+    free: list[Part] = [measures.accuracy, measures.mean_calibration]
+    by_outcome: list[Part] = [measures.distributions]
+    if held.varies_within_folds:
+        free.append(measures.flexible_calibration(measures.curve_grid(held.probability)))
+    free.append(measures.net_benefits)
+    if judge.split != LEAVE_ONE_SITE_OUT:
+        free.append(measures.precision)
+        by_outcome += [measures.ranking, measures.roc_curve]
+    if len(thresholds):
+        free.append(measures.predictive_values(thresholds))
+        by_outcome.append(measures.flagging(thresholds))
+    yield from judge.free_rows(measure_set(held, _precision_group(held), *free))
+    yield from judge.by_outcome_rows(measure_set(held, held.fold, *by_outcome))
+
+
+def _precision_group(held: HeldOut) -> IntArray:
+    # In small folds the average precision is biased upwards, and stratified folds agree: pool them.
+    # The base rate, though, differs between folds and only there.
+    return np.zeros_like(held.fold) if held.varies_within_folds else held.fold
+
+
+def compare_models(
+    out_of_fold: pd.DataFrame,
+    split_name: str,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    bootstraps: int,
+    confidence: float,
+    seed: int,
+) -> pd.DataFrame:
+    """Return differences between models on the same patients, by paired bootstrap.
+
+    AUROC ranks patients within site (leave-one-site-out) or fold, averaged over the patients with
+    the outcome; Brier score and log loss pool all patients. The difference is the first model's
+    value minus the second's, so a better first model has a positive difference in AUROC and
+    negative ones in the other two.
+
+    Parameters
+    ----------
+    out_of_fold, split_name, bootstraps, confidence, seed
+        As in `evaluate`. Where `out_of_fold` has a column `has_connectome`, a pair with a model
+        that uses connectivity is compared on the patients with an accepted connectome only.
+    pairs : sequence of (str, str)
+        Names of models.
+
+    Returns
+    -------
+    DataFrame
+        As of `evaluate`, with `model` such as `lightgbm_both - lightgbm_clinical` and metrics
+        `auroc`, `brier`, `log_loss`. A pair has no rows when the patients to compare on do not
+        have both outcomes.
+
+    Raises
+    ------
+    DataError
+        When a model is not among the predictions, or two did not predict the same patients.
+    """
+    models = held_out_models(out_of_fold)
+    rows: list[Row] = []
+    for pair in pairs:
+        first, second = _same_patients(models, pair)
+        if "has_connectome" in out_of_fold and _USES_CONNECTIVITY.intersection(pair):
+            first, second = first.of(first.has_connectome), second.of(second.has_connectome)
+        if first.has_both_outcomes:
+            judge = Judge(" - ".join(pair), split_name, first, bootstraps, confidence, seed)
+            rows += _difference_rows(judge, second)
+    return _table(rows)
+
+
+def _same_patients(models: dict[str, HeldOut], pair: tuple[str, str]) -> tuple[HeldOut, HeldOut]:
+    for name in pair:
+        if name not in models:
+            raise DataError(
+                f"There are no held-out predictions of {name}.{did_you_mean(name, models)}"
+            )
+    first, second = (models[name] for name in pair)
+    same_shape = first.probability.shape == second.probability.shape
+    if not same_shape or (first.row != second.row).any() or (first.y != second.y).any():
+        names = " and ".join(pair)
+        raise DataError(f"{names} did not predict the same patients; they cannot be compared.")
+    return first, second
+
+
+def _difference_rows(judge: Judge, second: HeldOut) -> Iterator[Row]:
+    first = judge.held
+    yield from judge.free_rows(
+        measures.difference(
+            measure_set(first, first.fold, measures.accuracy),
+            measure_set(second, second.fold, measures.accuracy),
+        )
+    )
+    by_site = judge.split == LEAVE_ONE_SITE_OUT
+    if by_site:
+        member = in_sites_with_auroc(first)
+        first, second = first.of(member), second.of(member)
+        judge = replace(judge, split=WITHIN_SITE, held=first)
+    if first.n > 0:
+        groups = [held.site_code if by_site else held.fold for held in (first, second)]
+        yield from judge.by_outcome_rows(
+            measures.difference(
+                measure_set(first, groups[0], measures.ranking),
+                measure_set(second, groups[1], measures.ranking),
+            )
+        )
+
+
+def headline(evaluation: pd.DataFrame, model: str, confidence: float = 0.95) -> str:
+    """Return a model's discrimination in one sentence without a full stop.
+
+    Parameters
+    ----------
+    evaluation : DataFrame
+        As `evaluate` returns it, or read again from its file.
+    model : str
+        Name of a model in it.
+    confidence : float
+        That of the table's intervals.
+
+    Examples
+    --------
+    >>> row = Row("base_rate", "repeated_nested_cv", "auroc", float("nan"), 0.5, 0.5, 0.5, 80)
+    >>> headline(pd.DataFrame([row]), "base_rate")
+    'AUROC 0.50 (95 % interval 0.50 to 0.50) in held-out patients'
+    """
+    auroc = evaluation[(evaluation["model"] == model) & (evaluation["metric"] == "auroc")]
+    of_one_site = auroc["split"].str.startswith(SITE_PREFIX)
+    overall = auroc[~of_one_site]
+    if overall.empty:
+        return "AUROC not estimable: too few patients of either outcome were held out together"
+    estimate, lower, upper = overall[["estimate", "lower", "upper"]].iloc[0]
+    where = "in held-out patients"
+    if of_one_site.any():
+        count = int(of_one_site.sum())
+        where = f"within {count} held-out sites" if count > 1 else "within one held-out site"
+    interval = f"{100 * confidence:g} % interval {lower:.2f} to {upper:.2f}"
+    if np.isnan(lower):
+        interval = "too few patients for an interval"
+    return f"AUROC {estimate:.2f} ({interval}) {where}"
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV: the same bytes for the same numbers, which read back exactly."""
+    table.to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
+
+
+def _table(rows: list[Row]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(Row._fields))
