@@ -1,0 +1,1 @@
+"""MLflow: the run, its store, and the registered model."""
