@@ -64,6 +64,7 @@ A whole one, for a BIDS folder with scores in long form and connectomes as files
     unit = "Pearson r"
     minimum = -1
     maximum = 1
+    group = "connectivity"           # or clinical, the default: which comparators see it
 """
 
 import tomllib
@@ -76,7 +77,6 @@ from data_schemas import cohort_rules as rules
 from data_schemas.cohort_sections import (
     Arms,
     ConnectomeFiles,
-    ExtraDeclaration,
     ExtraMeasurement,
     OutcomeColumns,
     Treatment,
@@ -90,6 +90,7 @@ from data_schemas.cohort_tables import (
     resolve,
 )
 from data_schemas.errors import ConfigurationError, FieldProblem
+from data_schemas.extra import ExtraDeclaration, ExtraMeaning
 from data_schemas.instruments import get_instrument
 from data_schemas.patient import ExtraName, post_treatment_reason
 from data_schemas.spec_errors import spec_problems
@@ -173,7 +174,7 @@ class CohortSpec(BaseModel):
         return tuple(
             ExtraDeclaration(
                 name=name,
-                **extra.model_dump(include={"label", "meaning", "unit", "minimum", "maximum"}),
+                **extra.model_dump(include=set(ExtraMeaning.model_fields)),
             )
             for name, extra in self.extra.items()
         )

@@ -6,8 +6,8 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 
 from data_schemas.cohort_rules import known_instrument
 from data_schemas.cohort_tables import STRICT, Scalar, Source, SourceField, scalar_text
+from data_schemas.extra import ExtraMeaning
 from data_schemas.outcome import OutcomeDefinition, OutcomeKind
-from data_schemas.patient import ExtraName
 
 Arm = Literal["active", "sham", "control"]
 
@@ -108,34 +108,13 @@ class ConnectomeFiles(BaseModel):
         return files
 
 
-class ExtraDeclaration(BaseModel):
-    """A further baseline measurement: what a model needs to know of `Patient.extra[name]`."""
-
-    model_config = STRICT
-
-    name: ExtraName = Field(description="Key in Patient.extra.")
-    label: str = Field(min_length=1, description="Name in plain language, for reports.")
-    meaning: str = Field(min_length=1, description="What was measured, and how.")
-    unit: str = Field(min_length=1, description="Unit of the number, such as points.")
-    minimum: float = Field(description="Lowest possible value.")
-    maximum: float = Field(description="Highest possible value.")
-
-
-class ExtraMeasurement(Source):
+class ExtraMeasurement(Source, ExtraMeaning):
     """A declared further measurement and the column it comes from."""
 
-    label: str = Field(min_length=1, description="Name in plain language, for reports.")
-    meaning: str = Field(min_length=1, description="What was measured, and how.")
-    unit: str = Field(min_length=1, description="Unit of the number, such as points.")
-    minimum: float = Field(description="Lowest possible value.")
-    maximum: float = Field(description="Highest possible value.")
-
     @model_validator(mode="after")
-    def _has_a_range(self) -> Self:
+    def _is_one_column(self) -> Self:
         if self.column is None:
             raise ValueError("is read from one column")
         if any(isinstance(value, str) for value in (self.values or {}).values()):
             raise ValueError("is a number, so its values must map to numbers")
-        if self.minimum >= self.maximum:
-            raise ValueError("minimum must be less than maximum")
         return self

@@ -225,7 +225,7 @@ _NETWORKS = tuple(
 FEATURES: Final = (*_clinical(), *_NETWORKS)
 
 
-def extra_feature(name: str, label: str, unit: str) -> Feature:
+def extra_feature(name: str, label: str, unit: str, group: Group = "clinical") -> Feature:
     """Return the feature of a further baseline measurement that a cohort declares.
 
     Parameters
@@ -234,9 +234,11 @@ def extra_feature(name: str, label: str, unit: str) -> Feature:
         Its key in `Patient.extra`.
     label, unit : str
         As declared; the declared range is checked where patients are read, not here.
+    group : {"clinical", "connectivity"}
+        As declared.
     """
     compute = partial(clinical.further_measurement, name=name)
-    return Feature(name, label, unit, "extra", (f"extra.{name}",), compute=compute)
+    return Feature(name, label, unit, "extra", (f"extra.{name}",), group, compute=compute)
 
 
 def feature_table(
@@ -256,7 +258,7 @@ def feature_table(
         The instruments that the model was trained on: totals on others are unknown to it, since
         equal shares of two scales are not equally severe. None takes any instrument.
     extra : iterable of Feature
-        From `extra_feature`; they belong to the clinical group.
+        From `extra_feature`.
 
     Raises
     ------

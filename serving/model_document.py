@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from data_schemas.connectome import ConnectomeQuality
 from data_schemas.errors import ModelError, field_problems
+from data_schemas.extra import ExtraDeclaration
 from data_schemas.instruments import INSTRUMENTS
 from data_schemas.outcome import OutcomeDefinition
 from data_schemas.patient import Patient
@@ -64,24 +65,6 @@ class FeatureDocument(BaseModel):
     importance: float = Field(
         ge=0, le=1, description="Its mean absolute contribution as a share of all features'."
     )
-
-
-class ExtraMeasurement(BaseModel):
-    """A further baseline number that the training cohort declared."""
-
-    model_config = _FROZEN
-
-    name: str = Field(min_length=1, description="Key in `Patient.extra`.")
-    label: str
-    unit: str
-    minimum: float
-    maximum: float
-
-    @model_validator(mode="after")
-    def _range_is_one(self) -> Self:
-        if self.minimum >= self.maximum:
-            raise ValueError("minimum must be below maximum")
-        return self
 
 
 class Calibration(BaseModel):
@@ -215,7 +198,7 @@ class ModelDocument(BaseModel):
     interval: IntervalDocument
     abstention: Abstention
     features: tuple[FeatureDocument, ...] = Field(min_length=1)
-    extra_measurements: tuple[ExtraMeasurement, ...] = ()
+    extra_measurements: tuple[ExtraDeclaration, ...] = ()
     required_fields: tuple[str, ...] = Field(
         default=(), description="Fields of Patient without which the model refuses."
     )

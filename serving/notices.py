@@ -85,7 +85,7 @@ def input_notices(
     important = reference.importance > 1.0 / len(row)
     for column in np.flatnonzero(np.isnan(row) & important):
         feature = document.features[column]
-        if connectome or feature.group != "connectivity":
+        if connectome or feature.domain != "networks":
             message = f"{feature.label} is unknown; the model leans on it."
             yield Notice(code="missing_input", field=feature.name, message=message)
 

@@ -56,7 +56,7 @@ class ResponsePredictor:
         self.document = document
         self._booster_text = booster_text
         self._features = _features_of(document)
-        self._uses_connectome = any(each.group == "connectivity" for each in document.features)
+        self._uses_connectome = any("connectome" in each.fields for each in self._features)
         self._reference = TrainingReference(document.features)
         self._model = CalibratedTrees(document, booster_text)
         self._described = [
@@ -255,7 +255,10 @@ def _features_of(document: ModelDocument) -> tuple[Feature, ...]:
     table = feature_table(
         depression_instrument=document.depression_instrument,
         anxiety_instrument=document.anxiety_instrument,
-        extra=[extra_feature(e.name, e.label, e.unit) for e in document.extra_measurements],
+        extra=[
+            extra_feature(each.name, each.label, each.unit, each.group)
+            for each in document.extra_measurements
+        ],
     )
     known = {feature.name: feature for feature in table}
     for described in document.features:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import orjson
 from starlette.types import ASGIApp
 
+from data_schemas.extra import ExtraDeclaration
 from data_schemas.outcome import OutcomeDefinition
 from data_schemas.patient import Patient
 from features.table import Feature, extra_feature, feature_table, patient_row
@@ -20,7 +21,6 @@ from serving.model_document import (
     BoosterDocument,
     Calibration,
     ConnectomeRequirements,
-    ExtraMeasurement,
     FeatureDocument,
     IntervalDocument,
     ModelDocument,
@@ -33,8 +33,13 @@ from serving.predictor import ResponsePredictor
 
 N_BAGS = 5
 SITES = ("clinic_a", "clinic_b")
-EXTRA = ExtraMeasurement(
-    name="grip_kg", label="Grip strength", unit="kg", minimum=0.0, maximum=100.0
+EXTRA = ExtraDeclaration(
+    name="grip_kg",
+    meaning="made up for tests",
+    label="Grip strength",
+    unit="kg",
+    minimum=0.0,
+    maximum=100.0,
 )
 
 

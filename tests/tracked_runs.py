@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from data_schemas.connectome import Connectome
+from data_schemas.extra import ExtraDeclaration
 from data_schemas.outcome import OutcomeDefinition
 from data_schemas.patient import Patient
 from features.table import extra_feature, feature_table, patient_row
@@ -22,7 +23,6 @@ from serving.model_document import (
     BoosterDocument,
     Calibration,
     ConnectomeRequirements,
-    ExtraMeasurement,
     FeatureDocument,
     IntervalDocument,
     ModelDocument,
@@ -35,8 +35,13 @@ from serving.predictor import ResponsePredictor
 from training.config import load_config
 from training.summary import ConnectomeCounts, ModelSummary, RunSummary
 
-GRIP = ExtraMeasurement(
-    name="grip_kg", label="Grip strength", unit="kg", minimum=0.0, maximum=100.0
+GRIP = ExtraDeclaration(
+    name="grip_kg",
+    meaning="made up for tests",
+    label="Grip strength",
+    unit="kg",
+    minimum=0.0,
+    maximum=100.0,
 )
 _NETWORKS = ("Vis", "SomMot", "DorsAttn", "SalVentAttn", "Limbic", "Cont", "Default")
 _LABELS = tuple(

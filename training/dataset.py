@@ -129,7 +129,7 @@ def cohort_features(cohort: Cohort, config: TrainingConfig) -> tuple[Feature, ..
         depression_instrument=common_instrument(cohort.trained_on(), "depression_instrument"),
         anxiety_instrument=common_instrument(cohort.trained_on(), "anxiety_instrument"),
         extra=[
-            extra_feature(extra.name, extra.label, extra.unit)
+            extra_feature(extra.name, extra.label, extra.unit, extra.group)
             for extra in cohort.spec.extra_declarations()
         ],
     )

@@ -15,7 +15,6 @@ from serving.model_document import (
     BoosterDocument,
     Calibration,
     ConnectomeRequirements,
-    ExtraMeasurement,
     FeatureDocument,
     IntervalDocument,
     ModelDocument,
@@ -86,7 +85,8 @@ def fit_predictor(
         interval=IntervalDocument(method=INTERVAL_METHOD, level=config.interval.level),
         abstention=_abstention(table, config, always_abstains),
         features=_feature_documents(features or table.features, table, None),
-        extra_measurements=_extra_measurements(spec),
+        # All that are declared: one that the model does not use is no mistake to send.
+        extra_measurements=spec.extra_declarations(),
         connectome=ConnectomeRequirements(
             quality=config.connectome, global_signal_regressed=table.global_signal_regressed
         ),
@@ -155,14 +155,6 @@ def _abstention(
         smaller_class_count=table.smaller_class,
         maximum_missing_importance=config.abstention.maximum_missing_importance,
         maximum_distance=config.abstention.maximum_distance,
-    )
-
-
-def _extra_measurements(spec: CohortSpec) -> tuple[ExtraMeasurement, ...]:
-    """Return every declared measurement: one that the model does not use is no mistake to send."""
-    return tuple(
-        ExtraMeasurement(**extra.model_dump(exclude={"meaning"}))
-        for extra in spec.extra_declarations()
     )
 
 
