@@ -97,7 +97,7 @@ class TrackedRun:
             model_id = log_model(self.client, self.run_id, artefact, document)
             name = self.config.tracking.model_name
             version = register_model(self.client, name, self.run_id, model_id, document)
-        self._write_run_file(version)
+        self.write_run_file(version)
         return version
 
     def _log_numbers(self, summary: RunSummary) -> None:
@@ -112,19 +112,19 @@ class TrackedRun:
         tags = [RunTag(name, value) for name, value in _tags(summary).items()]
         self.client.log_batch(self.run_id, metrics=metrics, tags=tags)
 
-    def _write_run_file(self, version: RegisteredVersion) -> None:
-        content = {
+    def write_run_file(self, version: RegisteredVersion | None = None) -> None:
+        """Write `run.json`: once when the run begins, and again with what it became."""
+        content: dict[str, object] = {
             "started": self.started.isoformat(timespec="seconds"),
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "folder": str(self.folder.resolve()),
             "git_commit": git_commit(),
-            "mlflow": {
-                "tracking_uri": without_password(self.client.tracking_uri),
-                "run_id": self.run_id,
-                "model": version.uri,
-                "alias": version.alias,
-            },
+            "tracking_uri": without_password(self.client.tracking_uri),
+            "mlflow_run": self.run_id,
         }
+        if version is not None:
+            content["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
+            content["registered_model"] = version.uri
+            content["alias"] = version.alias
         (self.folder / RUN_FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
@@ -155,7 +155,9 @@ def track_run(config: TrainingConfig, folder: Path, started: datetime) -> Iterat
     status = "FAILED"
     try:
         with _termination_raises():
-            yield TrackedRun(client, run_id, config, folder, started)
+            tracked = TrackedRun(client, run_id, config, folder, started)
+            tracked.write_run_file()
+            yield tracked
         status = "FINISHED"
     except (KeyboardInterrupt, SystemExit):
         status = "KILLED"
