@@ -1,0 +1,371 @@
+"""The report is judged as its reader meets it: as one HTML file."""
+
+import base64
+import json
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cohort_tables import minimal_spec, simulated_table
+from finished_runs import FinishedRun, write_finished_run
+
+from data_schemas.errors import DataError
+from training.dataset import TrainingTable
+from training.learning.models import LIGHTGBM_BOTH, LIGHTGBM_CLINICAL, MODEL_LABELS
+from training.report.build import build_report, rebuild_report
+from training.summary import ConnectomeCounts, Finding
+
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+
+
+@dataclass
+class Page(HTMLParser):
+    """What a strict reader notes about an HTML file."""
+
+    path: Path
+    ids: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+    pictures: list[tuple[str, str]] = field(default_factory=list)
+    tags: Counter[str] = field(default_factory=Counter)
+    headings: list[int] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    text: str = ""
+    rows: list[list[str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self._open: list[str] = []
+        self.feed(self.path.read_text(encoding="utf-8"))
+        self.close()
+        self.problems += [f"<{tag}> is never closed" for tag in self._open]
+        self.text = re.sub(r"\s+", " ", self.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        self.tags[tag] += 1
+        self.ids += [given["id"]] if "id" in given else []
+        self.links += [given[name] for name in ("href", "src") if name in given]
+        if tag == "img":
+            self.pictures.append((given["src"], given.get("alt", "")))
+        if tag == "th" and given.get("scope") not in {"col", "row"}:
+            self.problems.append("a header cell has no scope")
+        if tag == "html" and given.get("lang") != "en":
+            self.problems.append("the language is not said")
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        if tag == "tr":
+            self.rows.append([])
+        if tag in {"th", "td"}:
+            self.rows[-1].append("")
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self._open or self._open.pop() != tag:
+            self.problems.append(f"</{tag}> closes something else")
+
+    def handle_data(self, data: str) -> None:
+        if "style" in self._open:
+            return
+        self.text += data
+        if {"th", "td"} & set(self._open):
+            self.rows[-1][-1] += data
+
+    def row(self, label: str, nth: int = 0) -> list[str]:
+        """Return the nth row of any table that begins with this label, spaces made single."""
+        tidy = [[re.sub(r"\s+", " ", cell).strip() for cell in row] for row in self.rows]
+        return [row for row in tidy if row and row[0].startswith(label)][nth]
+
+
+def planted(table: TrainingTable) -> TrainingTable:
+    """Give every patient a value that would be recognised anywhere."""
+    X = table.X.copy()
+    names = [feature.name for feature in table.features]
+    X[:, names.index("age_years")] = 20.0625 + np.arange(len(X)) * 0.4375
+    X[:, names.index("depression_severity")] += np.arange(len(X)) * 1e-7
+    return replace(table, X=X)
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    table = replace(
+        planted(simulated_table(signal=1.5)),
+        connectomes=ConnectomeCounts(n_read=99, n_accepted=96, refused={"the head moved": 3}),
+    )
+    spec = minimal_spec(name="Clinics <b>& co</b>")
+    found = (Finding(severity="warning", message="The <patients> are simulated."),)
+    return finished(tmp_path_factory, table, spec=spec, findings=found)
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    table = planted(simulated_table(n=120, n_sites=1, signal=1.5, scanned=0))
+    treatment = minimal_spec().treatment.model_copy(
+        update={"is_tms": False, "description": "a computer programme"}
+    )
+    spec = minimal_spec(simulated=False, treatment=treatment)
+    return finished(tmp_path_factory, table, spec=spec, arms=("active", "sham"))
+
+
+@pytest.fixture(scope="module")
+def too_few(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    table = simulated_table(n=26, n_sites=1, scanned=0)
+    table = replace(table, y=np.isin(np.arange(26), [1, 5, 9, 13, 20, 22]))
+    return finished(tmp_path_factory, table, spec=minimal_spec(simulated=False), arms=("active",))
+
+
+@pytest.fixture(scope="module")
+def no_signal(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    # Half of all null cohorts have a slope of 0; this is one of them.
+    table = simulated_table(n=120, n_sites=4, signal=0, scanned=0, seed=5)
+    return finished(tmp_path_factory, table)
+
+
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, table: TrainingTable, **choices: object
+) -> FinishedRun:
+    make: Callable[..., FinishedRun] = write_finished_run
+    run = make(tmp_path_factory.mktemp("run"), table, **choices)
+    build_report(run.folder)
+    return run
+
+
+def page(run: FinishedRun) -> Page:
+    return Page(run.folder / "report.html")
+
+
+@pytest.fixture(params=["simulated", "real", "too_few", "no_signal"])
+def run(request: pytest.FixtureRequest) -> FinishedRun:
+    found: FinishedRun = request.getfixturevalue(request.param)
+    return found
+
+
+def test_the_page_is_sound_html(run: FinishedRun) -> None:
+    seen = page(run)
+    assert seen.problems == []
+    assert len(seen.ids) == len(set(seen.ids))
+    assert seen.tags["table"] == seen.tags["caption"] > 3
+    assert (seen.tags["h1"], seen.tags["nav"], seen.tags["main"]) == (1, 1, 1)
+    assert seen.headings[0] == 1
+    steps = np.diff(seen.headings)
+    assert steps.max() == 1, "no level of heading is left out"
+
+
+def test_the_page_needs_nothing_else(run: FinishedRun) -> None:
+    seen = page(run)
+    assert seen.tags["script"] == 0
+    assert seen.tags["link"] == 0
+    for link in seen.links:
+        assert link.startswith("data:image/svg+xml;base64,") or link[1:] in seen.ids
+    text = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert "url(" not in text
+    assert "@import" not in text
+    assert len(text.encode()) < 5_000_000
+
+
+def test_every_picture_says_what_it_shows(run: FinishedRun) -> None:
+    seen = page(run)
+    assert seen.tags["figure"] == seen.tags["img"] >= 3
+    for _, alt in seen.pictures:
+        assert len(alt) > 40
+        assert re.search(r"\d", alt), "the finding, not only the kind of picture"
+    assert len({alt for _, alt in seen.pictures}) == len(seen.pictures)
+
+
+def test_the_same_run_gives_the_same_bytes(simulated: FinishedRun, tmp_path: Path) -> None:
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(simulated.folder, copy)
+    (copy / "report.html").unlink()
+    assert rebuild_report(copy) == copy / "report.html"
+    assert (copy / "report.html").read_bytes() == (simulated.folder / "report.html").read_bytes()
+
+
+def everything_written(run: FinishedRun) -> str:
+    """Return the text of the page with that of its pictures, which stands in their comments."""
+    seen = page(run)
+    pictures = [base64.b64decode(source.split(",", 1)[1]).decode() for source, _ in seen.pictures]
+    comments = [comment for svg in pictures for comment in re.findall("<!-- (.*?) -->", svg)]
+    return "\n".join([seen.text, *(alt for _, alt in seen.pictures), *comments])
+
+
+def ages(run: FinishedRun) -> list[float]:
+    names = [feature.name for feature in run.table.features]
+    found: list[float] = run.table.X[:, names.index("age_years")].tolist()
+    return found
+
+
+def test_no_value_of_a_real_patient_is_in_the_file(real: FinishedRun) -> None:
+    written = everything_written(real)
+    for age in ages(real):
+        for form in (f"{age:.4f}", f"{age:.3g} years", f"{age:.1f} years"):
+            assert form not in written
+    assert "exact values are not shown" in written
+    assert re.search(r"Antidepressant trials failed in this episode: (very )?(low|high)", written)
+
+
+def test_values_of_simulated_patients_are_shown(simulated: FinishedRun) -> None:
+    written = everything_written(simulated)
+    assert any(f"Age: {age:.3g} years" in written for age in ages(simulated))
+    assert "These patients are simulated, so their values are shown" in written
+
+
+def test_what_the_reader_must_know_comes_first(
+    simulated: FinishedRun, real: FinishedRun, too_few: FinishedRun, no_signal: FinishedRun
+) -> None:
+    def first_screen(run: FinishedRun) -> str:
+        return page(run).text.split("Patients From the tables")[0]
+
+    for each in (simulated, real, too_few, no_signal):
+        assert "Research software, not a medical device." in first_screen(each)
+    assert "trained on simulated patients" in first_screen(simulated)
+    assert "trained on simulated patients" not in first_screen(real)
+    assert "The treatment was not TMS: A computer programme." in first_screen(real)
+    assert "speaks of improvement in general" in first_screen(real)
+    assert "speaks of improvement in general" not in first_screen(too_few)
+    assert "No. This model never answers." in first_screen(too_few)
+    assert too_few.summary.always_abstains is not None
+    assert too_few.summary.always_abstains in first_screen(too_few)
+    assert "Did brain connectivity help? Not tested" in first_screen(too_few)
+    assert no_signal.predictor.document.calibration.slope == 0
+    assert "No usable signal was found" in first_screen(no_signal)
+
+
+def estimate(run: FinishedRun, model: str, metric: str) -> tuple[float, float, float]:
+    rows = run.evaluation
+    rows = rows[(rows["model"] == model) & (rows["metric"] == metric) & rows["threshold"].isna()]
+    row = rows[~rows["split"].str.contains("site=")].iloc[0]
+    return row["estimate"], row["lower"], row["upper"]
+
+
+def test_the_headline_is_that_of_the_evaluation(simulated: FinishedRun) -> None:
+    auroc, lower, upper = estimate(simulated, LIGHTGBM_BOTH, "auroc")
+    shown = f"AUROC {auroc:.2f} ({lower:.2f} to {upper:.2f}), 95\N{NO-BREAK SPACE}% interval."
+    text = (simulated.folder / "report.html").read_text(encoding="utf-8")
+    assert shown in text
+    pair = f"{LIGHTGBM_BOTH} - {LIGHTGBM_CLINICAL}"
+    gain, lower, upper = estimate(simulated, pair, "auroc")
+    assert f"AUROC changes by {gain:+z.3f} ({lower:+z.3f} to {upper:+z.3f})" in text
+
+
+@pytest.mark.parametrize(("metric", "column"), [("auroc", 1), ("brier", 3), ("log_loss", 5)])
+def test_the_comparators_are_those_of_the_evaluation(
+    metric: str, column: int, simulated: FinishedRun
+) -> None:
+    digits = 2 if metric == "auroc" else 3
+    seen = page(simulated)
+    cells = {}
+    for model, label in MODEL_LABELS.items():
+        cells[model] = seen.row(label)[column]
+        value, lower, upper = estimate(simulated, model, metric)
+        assert cells[model].startswith(f"{value:.{digits}f}")
+        assert cells[model].endswith(f"{lower:.{digits}f} to {upper:.{digits}f}")
+    sign = -1 if metric == "auroc" else 1
+    ranked = sorted(cells, key=lambda name: sign * estimate(simulated, name, metric)[0])
+    assert "best" in cells[ranked[0]]
+    assert "best" not in cells[ranked[-1]]
+    assert "served" in seen.row(MODEL_LABELS[LIGHTGBM_BOTH])[0]
+
+
+def test_the_strongest_input_its_direction_and_the_literature(simulated: FinishedRun) -> None:
+    first = page(simulated).row("1. ")
+    assert first[0].startswith("1. Antidepressant trials failed in this episode")
+    assert first[1] == "a higher value lowers the chance"
+    assert first[3].startswith("a higher value lowers the chance (Trevizol 2020")
+    assert first[3].endswith("agrees")
+
+
+def test_three_patients_low_middle_high(simulated: FinishedRun, real: FinishedRun) -> None:
+    for each in (simulated, real):
+        text = page(each).text
+        chances = [
+            int(text.split(f"{title}: ")[1].split(" ")[0])
+            for title in (
+                "A patient with a low predicted chance", "A patient in the middle",
+                "A patient with a high predicted chance",
+            )
+        ]  # fmt: skip
+        assert chances == sorted(chances)
+        assert chances[0] < chances[2]
+
+
+def test_sections_without_content_say_why(too_few: FinishedRun, no_signal: FinishedRun) -> None:
+    assert "holds no trees and gives everyone the base rate" in page(too_few).text
+    assert "no input moves any prediction" in page(no_signal).text
+    for each in (too_few, no_signal):
+        assert "There are no examples, for the same reason" in page(each).text
+
+
+def test_every_term_is_defined_once(run: FinishedRun) -> None:
+    seen = page(run)
+    terms = [name for name in seen.ids if name.startswith("term-")]
+    assert {"term-auroc", "term-brier", "term-calibration-slope", "term-shap"} <= set(terms)
+    assert seen.tags["dt"] == seen.tags["dd"] == len(terms)
+
+
+def test_limits_are_said(run: FinishedRun) -> None:
+    text = page(run).text
+    assert "It does not say that treatment should be withheld." in text
+    assert "A contribution is an association, not a cause." in text
+    assert "A bar for a benzodiazepine is not advice to stop it" in text
+
+
+def test_small_sites_and_groups_are_withheld(simulated: FinishedRun, tmp_path: Path) -> None:
+    shutil.copytree(simulated.folder, tmp_path / "run")
+    path = tmp_path / "run" / "summary.json"
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    summary["sites"][0] |= {"n_patients": None, "n_events": None}
+    summary["characteristics"][0] |= {"mean_with_outcome": None, "sd_with_outcome": None}
+    path.write_text(json.dumps(summary), encoding="utf-8")
+    build_report(tmp_path / "run")
+    seen = Page(tmp_path / "run" / "report.html")
+    assert seen.row("site-0")[1:3] == ["fewer than 5", "fewer than 5"]
+    assert seen.row("Age")[1] == "withheld"
+    assert seen.row("Age")[2] != "withheld"
+
+
+def test_text_of_the_cohort_is_not_markup(simulated: FinishedRun) -> None:
+    assert "Clinics <b>& co</b>" in page(simulated).text
+    assert "The <patients> are simulated." in page(simulated).text
+    assert page(simulated).tags["b"] == 0
+
+
+def test_the_flow_and_the_scans_are_counted(simulated: FinishedRun) -> None:
+    text = page(simulated).text
+    assert "249 listed in t.csv" in text
+    assert "240 HDRS-17 known before and after (9 fewer)" in text
+    assert "Of 99 brain scans, 96 were accepted." in text
+    assert page(simulated).row("the head moved") == ["the head moved", "3"]
+
+
+def test_provenance_tells_the_run_but_no_path(simulated: FinishedRun, tmp_path: Path) -> None:
+    shutil.copytree(simulated.folder, tmp_path / "run")
+    content = {"started": "2026-01-02T03:04:05+00:00", "git_commit": "c0ffee", "folder": "/secret"}
+    (tmp_path / "run" / "run.json").write_text(json.dumps(content), encoding="utf-8")
+    build_report(tmp_path / "run")
+    seen = Page(tmp_path / "run" / "report.html")
+    assert seen.row("Started")[1] == "2026-01-02T03:04:05+00:00"
+    assert seen.row("Source, commit")[1] == "c0ffee"
+    assert seen.row("Fingerprint of the data")[1] == "f" * 64
+    assert seen.row("Random seed")[1] == str(simulated.summary.provenance.seed)
+    assert "/secret" not in seen.text
+    assert simulated.summary.model_version in seen.text
+    assert "Started" not in page(simulated).text
+
+
+@pytest.mark.parametrize("name", ["summary.json", "evaluation.csv", "explanations.npz"])
+def test_a_folder_that_is_not_a_finished_run(
+    name: str, simulated: FinishedRun, tmp_path: Path
+) -> None:
+    shutil.copytree(simulated.folder, tmp_path / "run")
+    (tmp_path / "run" / name).unlink()
+    with pytest.raises(DataError, match=name):
+        build_report(tmp_path / "run")
+    (tmp_path / "run" / name).write_text("something else")
+    with pytest.raises(DataError, match=name):
+        build_report(tmp_path / "run")

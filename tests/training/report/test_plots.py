@@ -1,0 +1,210 @@
+"""Pictures are judged as their reader meets them: as SVG text, in colours, and without clipping."""
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from functools import cache
+from html import unescape
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import style
+from matplotlib.colors import to_rgb
+
+from training.learning.models import BASE_RATE, LIGHTGBM_BOTH, LIGHTGBM_CLINICAL, MODEL_LABELS
+from training.report.explanation_plots import plot_beeswarm, plot_waterfall
+from training.report.plots import (
+    AWAY_FROM_OUTCOME,
+    MODEL_STYLES,
+    STYLE,
+    TOWARDS_OUTCOME,
+    plot_calibration,
+    plot_decision_curve,
+    plot_intervals,
+    plot_roc,
+    row_figure,
+)
+
+SVG = "{http://www.w3.org/2000/svg}"
+XLINK = "{http://www.w3.org/1999/xlink}"
+GRID = np.linspace(0, 1, 21)
+LONG = "Connectivity between the salience and ventral attention and frontoparietal control networks"
+
+
+def curves() -> pd.DataFrame:
+    frames = [
+        pd.DataFrame(
+            {"model": model, "threshold": GRID, "estimate": GRID ** (0.9 - 0.1 * place),
+             "lower": np.clip(GRID - 0.1, 0, 1), "upper": np.clip(GRID + 0.1, 0, 1)}
+        )
+        for place, model in enumerate(MODEL_LABELS)
+    ]  # fmt: skip
+    return pd.concat(frames)
+
+
+def distribution() -> pd.DataFrame:
+    edges = np.arange(20) / 20
+    shares = np.exp(-((edges - 0.4) ** 2) * 30)
+    return pd.concat(
+        [
+            pd.DataFrame({"metric": metric, "threshold": edges, "estimate": shares / shares.sum()})
+            for metric in ("distribution_event", "distribution_nonevent")
+        ]
+    )
+
+
+def points(n: int = 400) -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    ranks = np.where(rng.random(2 * n) < 0.1, np.nan, rng.random(2 * n))
+    return pd.DataFrame(
+        {"feature": ["age"] * n + ["fc"] * n, "log_odds": rng.normal(size=2 * n),
+         "value_rank": ranks}
+    )  # fmt: skip
+
+
+def steps() -> pd.DataFrame:
+    log_odds = np.array([0.5, -0.25, -0.1])
+    ends = -0.2 + np.cumsum(log_odds)
+    return pd.DataFrame({"log_odds": log_odds, "start": ends - log_odds, "end": ends})
+
+
+def intervals(model: str = LIGHTGBM_CLINICAL) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"label": ["Site A", "Site B"], "model": model, "estimate": [0.6, 0.7],
+         "lower": [0.5, np.nan], "upper": [0.7, np.nan]}
+    )  # fmt: skip
+
+
+PICTURES: dict[str, Callable[[], str]] = {
+    "roc": lambda: plot_roc(curves(), MODEL_LABELS, LIGHTGBM_BOTH),
+    "decision": lambda: plot_decision_curve(
+        curves(), curves().query("model == 'base_rate'"), MODEL_LABELS, LIGHTGBM_BOTH
+    ),
+    "calibration": lambda: plot_calibration(
+        curves().query("model == 'lightgbm_both'"), distribution(), LIGHTGBM_BOTH
+    ),
+    "intervals": lambda: plot_intervals(intervals(), "AUROC (0.5 chance, 1 perfect)", 0.5),
+    "beeswarm": lambda: plot_beeswarm(points(), {"age": "Age", "fc": LONG}),
+    "waterfall": lambda: plot_waterfall(steps(), ["Age: 40 years", LONG, "Others"], (-1, 1)),
+}
+
+
+@cache
+def drawn(name: str) -> str:
+    return PICTURES[name]()
+
+
+def words(svg: str) -> list[str]:
+    """Return the text of a picture, which stands in comments since letters are outlines."""
+    return [unescape(text) for text in re.findall("<!-- (.*?) -->", svg)]
+
+
+def parsed(svg: str) -> ET.Element:
+    return ET.fromstring(svg)  # noqa: S314  - our own text
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_is_self_contained_svg(name: str) -> None:
+    root = parsed(drawn(name))
+    assert root.tag == SVG + "svg"
+    for element in root.iter():
+        link = element.get(XLINK + "href")
+        assert link is None or link.startswith(("#", "data:"))
+    assert root.find(f".//{SVG}text") is None, "letters must be outlines"
+    assert b"<dc:date>" not in ET.tostring(root)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_the_same_table_gives_the_same_bytes(name: str) -> None:
+    assert PICTURES[name]() == drawn(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("roc", ["False alarms: 1 - specificity", "Found: sensitivity", "Chance"]),
+        ("decision", ["Net benefit (per patient)", "Treat everybody", "Treat nobody"]),
+        ("calibration", ["Predicted chance", "Share who reached the outcome", "Share of patients"]),
+        ("intervals", ["AUROC (0.5 chance, 1 perfect)", "Site A", "Site B"]),
+        ("beeswarm", ["Contribution in log-odds: < 0 lowers, > 0 raises the chance", "Age"]),
+        ("waterfall", ["Predicted chance; dotted: average, solid: this patient", "50 %"]),
+    ],
+)
+def test_axes_and_rows_are_labelled(name: str, labels: list[str]) -> None:
+    assert set(labels) <= set(words(drawn(name)))
+
+
+def test_every_compared_model_has_a_look_of_its_own() -> None:
+    assert set(MODEL_STYLES) == set(MODEL_LABELS)
+    for part in ("colour", "dash", "marker"):
+        assert len({str(getattr(look, part)) for look in MODEL_STYLES.values()}) == 5
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance of WCAG 2."""
+    rgb = np.array(to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+@pytest.mark.parametrize(
+    "colour",
+    [look.colour for look in MODEL_STYLES.values()] + [TOWARDS_OUTCOME, AWAY_FROM_OUTCOME],
+)
+def test_lines_stand_out_from_white_paper(colour: str) -> None:
+    assert 1.05 / (luminance(colour) + 0.05) >= 3  # WCAG 2, success criterion 1.4.11
+
+
+def test_a_model_has_the_same_colour_in_every_picture() -> None:
+    colour = MODEL_STYLES[LIGHTGBM_BOTH].colour.lower()
+    for name in ("roc", "decision", "calibration"):
+        assert colour in drawn(name).lower()
+    assert colour in plot_intervals(intervals(LIGHTGBM_BOTH), "AUROC", None).lower()
+    assert colour not in plot_intervals(intervals(BASE_RATE), "AUROC", None).lower()
+
+
+def test_the_interval_is_drawn_where_there_is_one() -> None:
+    without = curves().assign(lower=np.nan, upper=np.nan)
+    with_band = plot_roc(curves(), MODEL_LABELS, LIGHTGBM_BOTH).count("fill-opacity: 0.18")
+    assert with_band > plot_roc(without, MODEL_LABELS, LIGHTGBM_BOTH).count("fill-opacity: 0.18")
+
+
+def test_a_beeswarm_holds_an_image_and_no_coordinates_of_patients() -> None:
+    svg = plot_beeswarm(points(500), {"age": "Age", "fc": "FC"})
+    assert parsed(svg).find(f".//{SVG}image") is not None
+    assert svg.count("<path") + svg.count("<use") < 300, "a thousand dots are no outlines"
+
+
+def test_steps_up_and_down_differ_in_colour_and_sign() -> None:
+    svg = drawn("waterfall")
+    assert svg.lower().count(f"fill: {TOWARDS_OUTCOME.lower()}") == 1
+    assert svg.lower().count(f"fill: {AWAY_FROM_OUTCOME.lower()}") == 2
+    assert {"+0.50", "-0.25", "-0.10"} <= set(words(svg))
+
+
+def test_chances_are_marked_on_the_scale_of_log_odds() -> None:
+    for limits in ((-0.1, 0.1), (-1.0, 1.0), (-4.0, 4.0), (-5.0, -3.0)):
+        marks = [w for w in words(plot_waterfall(steps(), ["a", "b", "c"], limits)) if "%" in w]
+        chances = [float(mark.removesuffix(" %")) / 100 for mark in marks]
+        assert len(chances) == len(set(chances))
+        assert all(limits[0] <= np.log(c / (1 - c)) <= limits[1] for c in chances)
+        assert 1 <= len(chances) <= 10
+
+
+@pytest.mark.parametrize("n_rows", [1, 3, 12])
+def test_long_labels_are_wrapped_and_not_clipped(n_rows: int) -> None:
+    with style.context(STYLE):
+        figure, axes = row_figure([LONG] * n_rows, 1.0)
+        figure.draw_without_rendering()
+        frame = figure.bbox
+        boxes = [text.get_window_extent() for text in axes.texts]
+    assert len(boxes) == n_rows
+    for box in boxes:
+        assert frame.x0 <= box.x0
+        assert box.x1 <= frame.x1
+        assert frame.y0 <= box.y0
+        assert box.y1 <= frame.y1
+    for upper, lower in pairwise(boxes):
+        assert lower.y1 < upper.y0, "labels of neighbouring rows must not touch"

@@ -1,0 +1,1 @@
+"""The report for reviewers: explanations, pictures, words and tables in one offline file."""

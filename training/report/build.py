@@ -1,0 +1,255 @@
+"""`report.html`: one offline file about a finished run, for those who must judge it.
+
+It is made from the files of the run's folder alone, so it can be rebuilt at any time, and the same
+files give the same bytes.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from features.table import FEATURES
+from serving.predictor import ResponsePredictor
+from training.report import explanation_sections, sections
+from training.report.explain import Explanations, load_explanations
+from training.report.tables import ACCURACY, CALIBRATION, Cell, Evaluation, Table, table
+from training.report.words import confidence_percent, first_screen
+from training.summary import (
+    EXPLANATIONS_FILE,
+    MODEL_FOLDER,
+    REPORT_FILE,
+    RUN_FILE,
+    RunSummary,
+)
+
+_TEMPLATE: Final = "report.html.j2"
+_WITHHELD: Final = "mean (standard deviation) or share; groups of fewer than five are withheld"
+_RUN_FACTS: Final = {"started": "Started", "finished": "Finished", "git_commit": "Source, commit"}
+
+
+def build_report(run_dir: Path) -> Path:
+    """Write the report of a finished run into its folder.
+
+    Parameters
+    ----------
+    run_dir : Path
+        The folder with `summary.json`, `evaluation.csv`, `explanations.npz` and `model/`.
+
+    Returns
+    -------
+    Path
+        `report.html` in that folder.
+
+    Raises
+    ------
+    DataError, ModelError
+        When the folder is not that of a finished run.
+    """
+    summary = RunSummary.load(run_dir)
+    predictor = ResponsePredictor.load(run_dir / MODEL_FOLDER)
+    evaluation = Evaluation.read(run_dir, summary.split_name)
+    explanations = load_explanations(run_dir / EXPLANATIONS_FILE)
+    environment = Environment(
+        loader=PackageLoader("training.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    html = environment.get_template(_TEMPLATE).render(
+        summary=summary,
+        document=predictor.document,
+        answers=first_screen(summary, predictor.document, evaluation),
+        level=confidence_percent(summary),
+        flow=_flow(summary),
+        characteristics=_characteristics_tables(summary),
+        refused_scans=_refused_scans(summary),
+        uses_connectivity=any(f.group == "connectivity" for f in predictor.features),
+        models=_models_table(summary),
+        provenance=_provenance_table(summary, predictor, run_dir),
+        settings=_settings_table(summary),
+        **_performance(summary, evaluation),
+        **_explanations(summary, predictor, explanations),
+    )
+    path = run_dir / REPORT_FILE
+    # A number and its percent sign stay on one line.
+    html = html.replace(" %", "\N{NO-BREAK SPACE}%")
+    path.write_text(html, encoding="utf-8", newline="\n")
+    return path
+
+
+rebuild_report = build_report
+
+
+def _performance(summary: RunSummary, evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "comparators": sections.metrics_table(
+            summary, evaluation, ACCURACY, "All models on the same held-out patients"
+        ),
+        "calibrations": sections.metrics_table(
+            summary, evaluation, CALIBRATION, "Calibration of all models on held-out patients"
+        ),
+        "further_site": sections.further_site_sentence(summary, evaluation),
+        "auroc": sections.auroc_picture(summary, evaluation),
+        "roc": sections.roc_picture(summary, evaluation),
+        "calibration": sections.calibration_picture(summary, evaluation),
+        "decision": sections.decision_picture(summary, evaluation),
+        "sites": sections.sites_table(summary, evaluation),
+        "sites_picture": sections.sites_picture(summary, evaluation),
+    }
+
+
+def _explanations(
+    summary: RunSummary, predictor: ResponsePredictor, explanations: Explanations
+) -> dict[str, Any]:
+    simulated = summary.population.simulated
+    content: dict[str, Any] = {
+        "no_drivers": _why_no_explanations(summary, predictor, explanations),
+        "drivers": None, "strongest": (), "examples": (),
+        "shap_difference": explanations.shap_difference,
+        "privacy": explanation_sections.privacy_note(simulated=simulated),
+    }  # fmt: skip
+    if content["no_drivers"] is None:
+        features = predictor.features
+        content["drivers"], content["strongest"] = explanation_sections.drivers(
+            explanations, features
+        )
+        content["examples"] = explanation_sections.examples(
+            explanations, features, simulated=simulated
+        )
+    return content
+
+
+def _why_no_explanations(
+    summary: RunSummary, predictor: ResponsePredictor, explanations: Explanations
+) -> str | None:
+    if predictor.document.booster is None:
+        return (
+            "There is nothing to explain: the model that is served holds no trees and gives "
+            "everyone the base rate. " + (summary.always_abstains or "")
+        ).strip()
+    if not explanations.any_signal:
+        return (
+            "There is nothing to explain: no usable signal was found, so no input moves any "
+            "prediction, and everyone gets the base rate."
+        )
+    return None
+
+
+def _flow(summary: RunSummary) -> list[dict[str, Any]]:
+    """Return each step with the patients left, how many it cost, and their share of the first."""
+    first = max(summary.flow[0].n_patients, 1) if summary.flow else 1
+    before = [step.n_patients for step in summary.flow[:1]]
+    before += [step.n_patients for step in summary.flow[:-1]]
+    return [
+        {
+            "step": step.step,
+            "n_patients": step.n_patients,
+            "lost": previous - step.n_patients,
+            "percent": round(100 * step.n_patients / first, 1),
+        }
+        for step, previous in zip(summary.flow, before, strict=True)
+    ]
+
+
+def _characteristics_tables(summary: RunSummary) -> list[Table]:
+    """Return who the patients were, with the many connections in a table of their own."""
+    connections = {feature.label for feature in FEATURES if feature.group == "connectivity"}
+    found = []
+    for caption, connectivity in (("Patients", False), ("Their brain connectivity", True)):
+        rows = [
+            [
+                Cell(row.label, row.unit),
+                _group(row.mean_with_outcome, row.sd_with_outcome),
+                _group(row.mean_without_outcome, row.sd_without_outcome),
+                f"{100 * row.missing_share:.0f} %",
+            ]
+            for row in summary.characteristics
+            if (row.label in connections) == connectivity
+        ]
+        if rows:
+            found.append(table(f"{caption}: {_WITHHELD}", _characteristics_header(summary), rows))
+    return found
+
+
+def _characteristics_header(summary: RunSummary) -> list[str]:
+    reached = summary.population.n_events
+    others = summary.population.n_patients - reached
+    n = "n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
+    return ["", f"Reached the outcome ({n}{reached})", f"Did not ({n}{others})", "Unknown"]
+
+
+def _group(mean: float | None, sd: float | None) -> str:
+    if mean is None:
+        return "withheld"
+    if sd is None:
+        return f"{100 * mean:.0f} %"
+    digits = 2 if max(abs(mean), sd) < 2 else 1
+    return f"{mean:z.{digits}f} ({sd:.{digits}f})"
+
+
+def _refused_scans(summary: RunSummary) -> Table | None:
+    refused = summary.connectomes.refused
+    if not refused:
+        return None
+    rows = [[reason, str(count)] for reason, count in refused.items()]
+    return table("Scans that were refused", ["Reason", "Scans"], rows)
+
+
+def _models_table(summary: RunSummary) -> Table:
+    rows = [
+        [
+            Cell(model.label, mark="served" if model.name == summary.served_model else ""),
+            str(model.n_features),
+            model.settings or "nothing to tune",
+        ]
+        for model in summary.models
+    ]
+    return table("What each model may use, and what was tuned", ["Model", "Inputs", "Tuned"], rows)
+
+
+def _provenance_table(summary: RunSummary, predictor: ResponsePredictor, run_dir: Path) -> Table:
+    provenance, population = summary.provenance, summary.population
+    document = predictor.document
+    facts = {
+        "Model": f"{document.name}, version {summary.model_version}",
+        "Cohort": population.cohort,
+        "Licence of the data": population.licence,
+        "Citation of the data": population.citation,
+        "Fingerprint of the data (SHA-256)": provenance.data_fingerprint,
+        "Fingerprint of the configuration": provenance.config_hash,
+        "Fingerprint of the trees": document.booster.sha256 if document.booster else "no trees",
+        "Random seed": str(provenance.seed),
+        "Versions": ", ".join(f"{k} {v}" for k, v in provenance.library_versions.items()),
+        **_run_facts(run_dir),
+    }
+    rows = [[name, value] for name, value in facts.items() if value]
+    return table("What produced this model", ["Fact", "Value"], rows)
+
+
+def _run_facts(run_dir: Path) -> dict[str, str]:
+    """Return when and from which source the run was made, where `run.json` says so; no paths."""
+    try:
+        content = json.loads((run_dir / RUN_FILE).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return {label: str(content[name]) for name, label in _RUN_FACTS.items() if content.get(name)}
+
+
+def _settings_table(summary: RunSummary) -> Table:
+    rows = [[name, value] for name, value in _flat(summary.config)]
+    return table("Every setting of the run", ["Setting", "Value"], rows)
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    found = []
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            found += _flat(value, f"{prefix}{name}.")
+        else:
+            shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            found.append((prefix + name, shown))
+    return found

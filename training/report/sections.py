@@ -1,0 +1,248 @@
+"""The report's sections on performance: each a picture or table made from `evaluation.csv`."""
+
+from collections.abc import Mapping
+from math import isnan
+
+import pandas as pd
+
+from training.learning.models import BASE_RATE
+from training.report.plots import plot_calibration, plot_decision_curve, plot_intervals, plot_roc
+from training.report.tables import (
+    Cell,
+    Estimate,
+    Evaluation,
+    Metric,
+    Picture,
+    Table,
+    picture,
+    table,
+)
+from training.report.words import best_models, confidence_percent, judged_model
+from training.summary import RunSummary
+
+_ROC_RATES = (0.1, 0.2, 0.3, 0.5)
+_CALIBRATION_STEP = 0.1
+_DECISION_THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6)
+
+
+def model_labels(summary: RunSummary) -> dict[str, str]:
+    """Return each compared model's name in plain language."""
+    return {model.name: model.label for model in summary.models}
+
+
+def metrics_table(
+    summary: RunSummary, evaluation: Evaluation, metrics: Mapping[str, Metric], caption: str
+) -> Table:
+    """Return all models by some metrics, with the best of each column marked where one can be."""
+    shown = {
+        name: metric
+        for name, metric in metrics.items()
+        if any(evaluation.estimate(model.name, name) for model in summary.models)
+    }
+    best = {name: best_models(summary, evaluation, name, metric) for name, metric in shown.items()}
+    rows = []
+    for model in summary.models:
+        cells = [Cell(model.label, mark="served" if model.name == summary.served_model else "")]
+        for name, metric in shown.items():
+            estimate = evaluation.estimate(model.name, name)
+            cells.append(_cell(estimate, metric.digits, best=model.name in best[name]))
+        rows.append(cells)
+    header = [Cell("Model"), *(Cell(m.label, anchor=m.term) for m in shown.values())]
+    return table(f"{caption}, with {confidence_percent(summary)} intervals", header, rows)
+
+
+def _cell(estimate: Estimate | None, digits: int = 2, *, best: bool = False) -> Cell:
+    if estimate is None:
+        return Cell("not defined")
+    return Cell(estimate.number(digits), estimate.interval(digits), "best" if best else "")
+
+
+def auroc_picture(summary: RunSummary, evaluation: Evaluation) -> Picture | None:
+    """Draw every model's AUROC with its interval."""
+    found = {
+        model: estimate
+        for model in model_labels(summary)
+        if (estimate := evaluation.estimate(model, "auroc"))
+    }
+    if not found:
+        return None
+    labels = model_labels(summary)
+    svg = plot_intervals(
+        _interval_rows({labels[m]: (m, e) for m, e in found.items()}),
+        "AUROC in held-out patients (0.5 chance, 1 perfect)",
+        0.5,
+    )
+    alt = "AUROC by model. " + " ".join(f"{labels[m]}: {e.text()}." for m, e in found.items())
+    return picture(svg, alt, "Each model's AUROC and its interval; the dotted line is chance.")
+
+
+def _interval_rows(found: Mapping[str, tuple[str, Estimate]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "label": label, "model": model, "estimate": estimate.value,
+                "lower": estimate.lower, "upper": estimate.upper,
+            }
+            for label, (model, estimate) in found.items()
+        ]
+    )  # fmt: skip
+
+
+def roc_picture(summary: RunSummary, evaluation: Evaluation) -> Picture | None:
+    """Draw the ROC curves, with sensitivities at a few rates of false alarms beside them."""
+    labels = {name: label for name, label in model_labels(summary).items() if name != BASE_RATE}
+    curves = evaluation.curves(labels, "roc_sensitivity")
+    if curves.empty:
+        return None
+    main = judged_model(summary)
+    rows = [
+        [labels[name], *(_at(curves, name, rate, percent=True) for rate in _ROC_RATES)]
+        for name in labels
+        if name in set(curves["model"])
+    ]
+    header = ["Model", *(f"{100 * rate:.0f} %" for rate in _ROC_RATES)]
+    found = _at(curves, main, 0.2, percent=True).text
+    auroc = evaluation.estimate(main, "auroc")
+    alt = (
+        f"ROC curves of {len(rows)} models. {labels.get(main, main)}: AUROC "
+        f"{auroc.text() if auroc else 'not estimated'}; at 20 % false alarms it finds {found} of "
+        "those who reach the outcome."
+    )
+    return picture(
+        plot_roc(curves, labels, main),
+        alt,
+        "How many of those who reach the outcome are found, at the price of how many false "
+        "alarms. The band is the interval of the thick curve. A useless model follows the dotted "
+        "line.",
+        table("Share found (sensitivity), by share of false alarms", header, rows),
+    )
+
+
+def _at(curves: pd.DataFrame, model: str, threshold: float, *, percent: bool) -> Cell:
+    """Return a curve's point; the grid of evaluation.csv is looked up, not interpolated."""
+    near = (curves["threshold"] - threshold).abs() < 1e-9
+    found = curves[(curves["model"] == model) & near]
+    if found.empty:
+        return Cell("-")
+    row = found.iloc[0]
+    scale, digits, unit = (100, 0, " %") if percent else (1, 3, "")
+    ends = [scale * float(row[name]) for name in ("lower", "upper")]
+    interval = "" if any(map(isnan, ends)) else f"{ends[0]:z.{digits}f} to {ends[1]:z.{digits}f}"
+    return Cell(f"{scale * float(row['estimate']):z.{digits}f}{unit}", interval)
+
+
+def calibration_picture(summary: RunSummary, evaluation: Evaluation) -> Picture | None:
+    """Draw observed against predicted, above the distribution of predictions by outcome."""
+    main = judged_model(summary)
+    curve = evaluation.curves([main], "calibration_curve")
+    spread = evaluation.curves([main], "distribution_event", "distribution_nonevent")
+    if curve.empty or spread.empty:
+        return None
+    steps = (curve["threshold"] / _CALIBRATION_STEP).round() * _CALIBRATION_STEP
+    on_step = curve[(curve["threshold"] - steps).abs() < 1e-9]
+    shown = on_step if len(on_step) > 1 else curve.iloc[[0, len(curve) // 2, -1]]
+    rows = [[f"{100 * at:.0f} %", _at(curve, main, at, percent=True)] for at in shown["threshold"]]
+    slope = evaluation.estimate(main, "calibration_slope")
+    ends = curve.iloc[[0, -1]]
+    reached = " and ".join(
+        f"{100 * row['estimate']:.0f} % where {100 * row['threshold']:.0f} % was predicted"
+        for _, row in ends.iterrows()
+    )
+    return picture(
+        plot_calibration(curve, spread, main),
+        f"Calibration of {model_labels(summary)[main]}: the outcome came in {reached}; "
+        f"calibration slope {slope.text() if slope else 'not estimated'}.",
+        f"{model_labels(summary)[main]}. Above: of patients given a chance, how many reached the "
+        f"outcome; the dotted line is perfect agreement. {_band_words(curve)} Below: how the "
+        "chances were spread among those who reached the outcome (upwards) and those who did not "
+        "(downwards).",
+        table("Observed where predicted", ["Predicted chance", "Observed"], rows),
+    )
+
+
+def _band_words(curve: pd.DataFrame) -> str:
+    if curve["lower"].isna().all():
+        return "There are too few patients, or too narrow predictions, for an interval."
+    return "The band is the interval."
+
+
+def decision_picture(summary: RunSummary, evaluation: Evaluation) -> Picture | None:
+    """Draw net benefit, where it was evaluated."""
+    labels = {name: label for name, label in model_labels(summary).items() if name != BASE_RATE}
+    curves = evaluation.curves(labels, "net_benefit")
+    main = judged_model(summary)
+    all_rows = evaluation.curves([main], "net_benefit_treat_all")
+    if main not in set(curves["model"]) or all_rows.empty:
+        return None
+    rows = [
+        [
+            f"{100 * at:.0f} %",
+            _at(curves, main, at, percent=False),
+            _at(all_rows, main, at, percent=False),
+        ]
+        for at in _DECISION_THRESHOLDS
+    ]
+    own = curves[curves["model"] == main].merge(all_rows, on="threshold", suffixes=("", "_all"))
+    gains = own[own["estimate"] > own["estimate_all"].clip(lower=0)]["threshold"]
+    where = f"above both treating everybody and nobody at {len(gains)} of {len(own)} thresholds" + (
+        f", between {100 * gains.min():.0f} and {100 * gains.max():.0f} %" if len(gains) else ""
+    )
+    return picture(
+        plot_decision_curve(curves, all_rows, labels, main),
+        f"Decision curve: the net benefit of {labels[main]} lies {where}.",
+        "What deciding by the model would gain over treating everybody or nobody, if one would "
+        "treat above a threshold. It does not say that anybody should go untreated.",
+        table("Net benefit", ["Threshold", labels[main], "Treat everybody"], rows),
+    )
+
+
+def sites_table(summary: RunSummary, evaluation: Evaluation) -> Table:
+    """Return patients, events and, where whole sites were held out, the AUROC of each."""
+    aurocs = evaluation.sites(judged_model(summary), "auroc")
+    header = ["Site", "Patients", "Reached the outcome", *(["AUROC when held out"] * bool(aurocs))]
+    rows = []
+    for site in summary.sites:
+        share = (
+            f"{100 * site.n_events / site.n_patients:.0f} %"
+            if site.n_events is not None and site.n_patients
+            else ""
+        )
+        cells = [Cell(site.site), _count(site.n_patients), Cell(_count(site.n_events).text, share)]
+        if aurocs:
+            cells.append(_cell(aurocs.get(site.site)))
+        rows.append(cells)
+    return table("Patients at each site; counts below five are withheld", header, rows)
+
+
+def _count(count: int | None) -> Cell:
+    return Cell("fewer than 5" if count is None else str(count))
+
+
+def further_site_sentence(summary: RunSummary, evaluation: Evaluation) -> str:
+    """Say which AUROC a further site may expect, where the sites allow it."""
+    ahead = evaluation.estimate(judged_model(summary), "auroc_prediction_interval")
+    if ahead is None or not ahead.has_interval:
+        return ""
+    return (
+        f"At a further site, an AUROC between {ahead.lower:.2f} and {ahead.upper:.2f} is to be "
+        f"expected ({confidence_percent(summary)} prediction interval)."
+    )
+
+
+def sites_picture(summary: RunSummary, evaluation: Evaluation) -> Picture | None:
+    """Draw the AUROC at each held-out site and over all of them."""
+    main = judged_model(summary)
+    found = {site: (main, estimate) for site, estimate in evaluation.sites(main, "auroc").items()}
+    if not found:
+        return None
+    if together := evaluation.estimate(main, "auroc"):
+        found["All sites together (random effects)"] = (main, together)
+    lowest = min(found, key=lambda site: found[site][1].value)
+    highest = max(found, key=lambda site: found[site][1].value)
+    return picture(
+        plot_intervals(_interval_rows(found), "AUROC at the held-out site", 0.5),
+        f"AUROC at each held-out site: lowest at {lowest}, {found[lowest][1].text()}; highest at "
+        f"{highest}, {found[highest][1].text()}.",
+        f"{model_labels(summary)[main]} at each site, having learned from the others only.",
+        sites_table(summary, evaluation),
+    )

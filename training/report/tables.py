@@ -1,0 +1,188 @@
+"""What the report's tables are made from: estimates with intervals, cells, tables and pictures."""
+
+import base64
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import isnan
+from pathlib import Path
+from typing import Final, Literal
+
+import pandas as pd
+
+from data_schemas.errors import DataError
+from training.summary import EVALUATION_FILE
+
+_COLUMNS: Final = ("model", "split", "metric", "threshold", "estimate", "lower", "upper", "n")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is called, where it is explained, its decimals, and which direction is good."""
+
+    label: str
+    term: str
+    digits: int
+    better: Literal["higher", "lower", ""] = ""
+
+
+# In the order of the tables; `term` is the anchor of the definition in the glossary.
+ACCURACY: Final = {
+    "auroc": Metric("AUROC (chance 0.5)", "auroc", 2, "higher"),
+    "auprc": Metric("AUPRC", "auprc", 2, "higher"),
+    "brier": Metric("Brier score", "brier", 3, "lower"),
+    "brier_scaled": Metric("Scaled Brier score", "brier-scaled", 3, "higher"),
+    "log_loss": Metric("Log loss", "log-loss", 3, "lower"),
+}
+CALIBRATION: Final = {
+    "calibration_slope": Metric("Slope (ideal 1)", "calibration-slope", 2),
+    "calibration_intercept": Metric("Intercept (ideal 0)", "calibration-intercept", 2),
+    "o_to_e": Metric("Observed to expected (ideal 1)", "o-to-e", 2),
+    "ici": Metric("Average error, ICI (ideal 0)", "ici", 3),
+}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its interval; NaN ends where it has none."""
+
+    value: float
+    lower: float
+    upper: float
+    n: int
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether both ends are known."""
+        return not (isnan(self.lower) or isnan(self.upper))
+
+    def number(self, digits: int = 2, sign: str = "") -> str:
+        """Return the number alone, rounded; "not defined" where there is none."""
+        return "not defined" if isnan(self.value) else f"{self.value:{sign}z.{digits}f}"
+
+    def interval(self, digits: int = 2, sign: str = "") -> str:
+        """Return the interval as "0.57 to 0.65", or an empty string."""
+        ends = f"{self.lower:{sign}z.{digits}f} to {self.upper:{sign}z.{digits}f}"
+        return ends if self.has_interval and not isnan(self.value) else ""
+
+    def text(self, digits: int = 2, sign: str = "") -> str:
+        """Return "0.61 (0.57 to 0.65)"."""
+        interval = self.interval(digits, sign)
+        return self.number(digits, sign) + (f" ({interval})" if interval else "")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table: what it says, smaller print below it, and a mark such as "best"."""
+
+    text: str
+    detail: str = ""
+    mark: str = ""
+    anchor: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with its caption; the first cell of each row is the row's header."""
+
+    caption: str
+    header: tuple[Cell, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as a data URI, what it shows for those who cannot see it, and its table."""
+
+    source: str
+    alt: str
+    caption: str
+    table: Table | None
+
+
+def picture(svg: str, alt: str, caption: str, table: Table | None = None) -> Picture:
+    """Wrap SVG text for an `<img>`, where its ids cannot meet those of another picture."""
+    encoded = base64.b64encode(svg.encode()).decode("ascii")
+    return Picture(f"data:image/svg+xml;base64,{encoded}", alt, caption, table)
+
+
+def table(caption: str, header: Iterable[object], rows: Iterable[Iterable[object]]) -> Table:
+    """Build a table; what is not a cell yet becomes one as text."""
+    return Table(caption, _cells(header), tuple(_cells(row) for row in rows))
+
+
+def _cells(values: Iterable[object]) -> tuple[Cell, ...]:
+    return tuple(value if isinstance(value, Cell) else Cell(str(value)) for value in values)
+
+
+class Evaluation:
+    """The rows of `evaluation.csv`, by what the report asks of them.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Tidy: `model, split, metric, threshold, estimate, lower, upper, n`.
+    split : str
+        The primary split; rows of others are asked for by name.
+    """
+
+    def __init__(self, frame: pd.DataFrame, split: str) -> None:
+        self._frame = frame
+        self.split = split
+
+    @classmethod
+    def read(cls, folder: Path, split: str) -> "Evaluation":
+        """Read the table of a finished run.
+
+        Raises
+        ------
+        DataError
+            When it is absent or lacks a column.
+        """
+        path = folder / EVALUATION_FILE
+        try:
+            frame = pd.read_csv(path)
+        except (OSError, ValueError):
+            raise DataError(f"{path} cannot be read; train the model again.") from None
+        if missing := [name for name in _COLUMNS if name not in frame]:
+            raise DataError(f"{path} lacks the columns {', '.join(missing)}; train again.")
+        return cls(frame, split)
+
+    def estimate(self, model: str, metric: str) -> Estimate | None:
+        """Return a metric without threshold over all held-out patients; None where undefined.
+
+        What is not meaningful across held-out sites is averaged within them.
+        """
+        for split in (self.split, f"{self.split}/within_site"):
+            found = self._scalars(metric)
+            found = found[(found["model"] == model) & (found["split"] == split)]
+            if not found.empty:
+                return _estimate(found.iloc[0])
+        return None
+
+    def curves(self, models: Iterable[str], *metrics: str) -> pd.DataFrame:
+        """Return the rows of metrics that have thresholds, by model, metric and threshold."""
+        frame = self._frame
+        found = frame[
+            frame["split"].isin((self.split, f"{self.split}/within_site"))
+            & frame["metric"].isin(metrics)
+            & frame["model"].isin(list(models))
+            & frame["threshold"].notna()
+        ]
+        return found.sort_values(["model", "metric", "threshold"], kind="stable")
+
+    def sites(self, model: str, metric: str) -> dict[str, Estimate]:
+        """Return a metric at each held-out site that has one."""
+        prefix = f"{self.split}/site="
+        found = self._scalars(metric)
+        found = found[found["split"].str.startswith(prefix) & (found["model"] == model)]
+        return {
+            str(row["split"]).removeprefix(prefix): _estimate(row) for _, row in found.iterrows()
+        }
+
+    def _scalars(self, metric: str) -> pd.DataFrame:
+        frame = self._frame
+        return frame[(frame["metric"] == metric) & frame["threshold"].isna()]
+
+
+def _estimate(row: "pd.Series[float]") -> Estimate:
+    return Estimate(float(row["estimate"]), float(row["lower"]), float(row["upper"]), int(row["n"]))

@@ -1,0 +1,293 @@
+"""The report's sentences: the numbers of a run, for a reader from outside the field."""
+
+from dataclasses import dataclass
+from math import expm1, isnan
+from typing import Final
+
+from features.table import YES_NO, Feature
+from serving.model_document import ModelDocument
+from training.learning.models import BASE_RATE, LIGHTGBM_BOTH, LIGHTGBM_CLINICAL
+from training.report.tables import ACCURACY, Estimate, Evaluation, Metric
+from training.summary import RunSummary
+
+RESEARCH_ONLY: Final = "Research software, not a medical device."
+# Below it, higher and lower values of an input push the prediction either way.
+_CLEAR_DIRECTION: Final = 0.5
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question of the first screen, its answer, and what stands behind it."""
+
+    question: str
+    short: str
+    details: tuple[str, ...]
+
+
+def first_screen(
+    summary: RunSummary, document: ModelDocument, evaluation: Evaluation
+) -> tuple[Answer, ...]:
+    """Answer what a reader asks before anything else."""
+    return (
+        _what(summary),
+        _whom(summary),
+        _how_well(summary, evaluation),
+        _connectivity(summary, evaluation),
+        _use(summary, document),
+    )
+
+
+def _what(summary: RunSummary) -> Answer:
+    outcome = summary.outcome
+    return Answer(
+        "What is predicted?",
+        f"{outcome.kind.capitalize()}: {outcome.describe()}.",
+        ("The model gives a chance from 0 to 100 %, from what is known before treatment.",),
+    )
+
+
+def _whom(summary: RunSummary) -> Answer:
+    population = summary.population
+    kind = "simulated patients" if population.simulated else "patients"
+    rate = population.n_events / population.n_patients
+    sites = "1 site" if population.n_sites == 1 else f"{population.n_sites} sites"
+    return Answer(
+        "In whom?",
+        f"{population.n_patients} {kind} at {sites}; {population.n_events} of them "
+        f"({100 * rate:.0f} %) reached the outcome.",
+        (f"Treatment: {sentence(population.treatment)}", sentence(population.description)),
+    )
+
+
+def _how_well(summary: RunSummary, evaluation: Evaluation) -> Answer:
+    model = judged_model(summary)
+    auroc = evaluation.estimate(model, "auroc")
+    if auroc is None:
+        return Answer("How well?", "This could not be estimated.", (summary.split,))
+    slope = evaluation.estimate(model, "calibration_slope")
+    details = (
+        _whose_figure(summary),
+        pairs_sentence(auroc),
+        chance_verdict(auroc),
+        calibration_verdict(slope) if slope is not None and slope.has_interval else "",
+        f"Measured in patients who were held out: {lower_first(summary.split)}",
+        best_sentence(summary, evaluation),
+    )
+    short = f"AUROC {auroc.text()}, {confidence_percent(summary)} interval."
+    return Answer("How well?", short, details)
+
+
+def judged_model(summary: RunSummary) -> str:
+    """Return the model whose figures stand first: the served one, if it tells patients apart."""
+    if summary.served_model != BASE_RATE:
+        return summary.served_model
+    return summary.models[-1].name
+
+
+def _whose_figure(summary: RunSummary) -> str:
+    """Say so where the figure is not that of the served model."""
+    model = judged_model(summary)
+    if model == summary.served_model:
+        return ""
+    label = next(each.label for each in summary.models if each.name == model)
+    return (
+        f"This is the figure of the comparator “{label}”: the model that is served gives everyone "
+        "the base rate, and does not answer."
+    )
+
+
+def best_models(
+    summary: RunSummary, evaluation: Evaluation, name: str, metric: Metric
+) -> frozenset[str]:
+    """Return the models with the best value of a metric as it is shown, rounding included.
+
+    Empty where no direction is better, or fewer than two models have the metric.
+    """
+    found = {
+        model.name: estimate
+        for model in summary.models
+        if (estimate := evaluation.estimate(model.name, name))
+    }
+    if not metric.better or len(found) < 2:
+        return frozenset()
+    choose = max if metric.better == "higher" else min
+    best = choose(found.values(), key=lambda estimate: estimate.value).number(metric.digits)
+    return frozenset(model for model, e in found.items() if e.number(metric.digits) == best)
+
+
+def best_sentence(summary: RunSummary, evaluation: Evaluation) -> str:
+    """Say which model was the most accurate, by Brier score, and how the served one compares."""
+    labels = {model.name: model.label for model in summary.models}
+    best = best_models(summary, evaluation, "brier", ACCURACY["brier"])
+    served = evaluation.estimate(summary.served_model, "brier")
+    if served is None or not best:
+        return ""
+    if summary.served_model in best:
+        return (
+            f"Of {len(labels)} models compared, none was more accurate than the one that is "
+            "served (Brier score)."
+        )
+    named = " and ".join(f"“{label}”" for name, label in labels.items() if name in best)
+    top = evaluation.estimate(min(best), "brier")
+    return (
+        f"Of {len(labels)} models compared, {named} had the best accuracy: Brier score "
+        f"{top.number(3) if top else ''}, against {served.number(3)} of the one that is served."
+    )
+
+
+def pairs_sentence(auroc: Estimate) -> str:
+    """Say what an AUROC means."""
+    return (
+        "Shown one patient who reached the outcome and one who did not, it gives the first the "
+        f"higher chance in {100 * auroc.value:.0f} of 100 such pairs; a coin does so in 50."
+    )
+
+
+def chance_verdict(auroc: Estimate) -> str:
+    """Say whether an AUROC can be told from chance."""
+    if not auroc.has_interval:
+        return "There are too few patients for an interval, so nothing can be concluded."
+    if auroc.lower > 0.5:
+        return "This is better than chance: all of the interval lies above 0.5."
+    return "It is not shown to be better than chance: the interval reaches down to 0.5 or below."
+
+
+def calibration_verdict(slope: Estimate) -> str:
+    """Say whether the chances are too extreme or too timid."""
+    figure = f"(calibration slope {slope.text()}, ideal 1)"
+    if slope.upper < 0:
+        return f"Higher chances went with fewer outcomes, so they mean nothing {figure}."
+    if slope.upper < 1:
+        return f"Its chances are too extreme: high ones too high, low ones too low {figure}."
+    if slope.lower > 1:
+        return f"Its chances are too timid: high ones too low, low ones too high {figure}."
+    return f"Its chances are not shown to be too extreme or too timid {figure}."
+
+
+def _connectivity(summary: RunSummary, evaluation: Evaluation) -> Answer:
+    question = "Did brain connectivity help?"
+    scans = summary.connectomes
+    if LIGHTGBM_BOTH not in {model.name for model in summary.models}:
+        reason = (
+            "the cohort has no usable scan"
+            if summary.always_abstains is None
+            else "there are too few patients to compare models with and without it"
+        )
+        return Answer(question, f"Not tested: {reason}.", ())
+    gain = evaluation.estimate(f"{LIGHTGBM_BOTH} - {LIGHTGBM_CLINICAL}", "auroc")
+    read = (
+        (f"{scans.n_accepted} of {scans.n_read} scans passed the quality checks.",)
+        if scans.n_read
+        else ()
+    )
+    if gain is None or not gain.has_interval:
+        return Answer(question, "Not shown: the difference could not be estimated.", read)
+    if gain.lower > 0:
+        short = "Yes, measurably"
+    elif gain.upper < 0:
+        short = "No: it made predictions worse"
+    else:
+        short = "Not shown"
+    difference = gain.text(3, sign="+")
+    return Answer(
+        question,
+        f"{short}: AUROC changes by {difference} when it is added to the clinical data.",
+        (f"Compared in the {gain.n} held-out patients who had it.", *read),
+    )
+
+
+def _use(summary: RunSummary, document: ModelDocument) -> Answer:
+    if summary.always_abstains is not None:
+        short = "No. This model never answers."
+    else:
+        short = "For research only, never to decide about a patient."
+    return Answer("Can I use it?", short, cautions(summary, document))
+
+
+def cautions(summary: RunSummary, document: ModelDocument) -> tuple[str, ...]:
+    """Return every reason not to rely on this model, the gravest first."""
+    population, arms = summary.population, summary.arms_trained_on
+    found = [RESEARCH_ONLY]
+    if summary.always_abstains is not None:
+        found.append(f"This model always abstains, because: {sentence(summary.always_abstains)}")
+    if population.simulated:
+        found.append(
+            "It was trained on simulated patients: nothing here is evidence about real ones."
+        )
+    if not population.is_tms:
+        found.append(
+            f"The treatment was not TMS: {sentence(population.treatment)} It says nothing about "
+            "response to TMS."
+        )
+    if set(arms) - {"active"}:
+        others = " and ".join(arm for arm in arms if arm != "active")
+        found.append(
+            f"Patients of the {others} arm were trained on too, so it speaks of improvement in "
+            "general and not of response to the treatment."
+        )
+    if summary.always_abstains is None and document.calibration.slope == 0:
+        found.append("No usable signal was found: it gives every patient the base rate.")
+    found.append("It has not been tested on patients of any other study.")
+    return tuple(found)
+
+
+def direction_words(direction: float, *, yes_no: bool) -> str:
+    """Say which way an input moves the prediction.
+
+    Parameters
+    ----------
+    direction : float
+        Rank correlation of value and contribution, -1 to 1; NaN where undefined.
+    yes_no : bool
+        Whether the input is a yes or no.
+    """
+    if isnan(direction):
+        return "no direction"
+    if abs(direction) < _CLEAR_DIRECTION:
+        return "no single direction"
+    subject = "“yes”" if yes_no else "a higher value"
+    return f"{subject} {'raises' if direction > 0 else 'lowers'} the chance"
+
+
+def literature_words(feature: Feature, direction: float) -> tuple[str, str]:
+    """Return which direction studies agree on and their source, and whether the model agrees."""
+    if feature.monotone == 0:
+        return "not established", ""
+    expected = direction_words(float(feature.monotone), yes_no=feature.unit == YES_NO)
+    if isnan(direction) or abs(direction) < _CLEAR_DIRECTION:
+        verdict = ""
+    else:
+        verdict = "agrees" if direction * feature.monotone > 0 else "differs"
+    return f"{expected} ({feature.monotone_source})", verdict
+
+
+def value_words(value: float, unit: str) -> str:
+    """Write one value of a simulated patient as a person would."""
+    if isnan(value):
+        return "unknown"
+    if unit == YES_NO:
+        return "yes" if value else "no"
+    if unit.startswith("share of"):
+        return f"{100 * value:.0f} % of{unit.removeprefix('share of')}"
+    if unit == "log(1 + months)":
+        value, unit = round(expm1(value)), "months"
+    one_of_them = value == 1 and unit in {"years", "months", "trials", "sessions", "points"}
+    return f"{value:z.3g} {unit.removesuffix('s') if one_of_them else unit}".rstrip()
+
+
+def confidence_percent(summary: RunSummary) -> str:
+    """Return the level of the report's intervals, such as "95 %"."""
+    validation = summary.config.get("validation")
+    level = validation.get("confidence") if isinstance(validation, dict) else None
+    return f"{100 * level:.0f} %" if isinstance(level, float) else "confidence"
+
+
+def sentence(text: str) -> str:
+    """Return text that begins with a capital letter and ends with one full stop."""
+    text = text.strip().rstrip(".")
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def lower_first(text: str) -> str:
+    """Return text with its first letter small."""
+    return text[:1].lower() + text[1:]
