@@ -1,0 +1,225 @@
+"""The command line, `tms-response COMMAND`: each command asks one function for its work.
+
+Imports of that work stand inside the commands, so that `--help` answers at once.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from data_schemas.errors import DataError, TmsResponseError
+
+TRACEBACK_VARIABLE = "TMS_RESPONSE_TRACEBACK"
+INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
+
+app = typer.Typer(
+    help="Predict response to TMS for depression. Research use; not a medical device.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class Scenario(StrEnum):
+    """How strong the simulated signal is."""
+
+    NULL = "null"
+    CONSERVATIVE = "conservative"
+    ELBAU = "elbau"
+    OPTIMISTIC = "optimistic"
+
+
+class Engine(StrEnum):
+    """Where the folds of a validation are fitted."""
+
+    LOCAL = "local"
+
+
+Cohort = Annotated[Path, typer.Argument(help="A folder with a cohort.toml, or such a file.")]
+Data = Annotated[Path | None, typer.Option(help="Folder of the data, where not beside the spec.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("tms-response"))
+        raise typer.Exit
+
+
+@app.callback()
+def _whole_program(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Say which version."),
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Folder to write; must be new or empty.")],
+    patients: Annotated[int, typer.Option(help="Patients in all.")] = 800,
+    sites: Annotated[int, typer.Option(help="Clinics.")] = 8,
+    scenario: Annotated[Scenario, typer.Option(help="Strength of signal.")] = Scenario.CONSERVATIVE,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
+) -> None:
+    """Write a simulated cohort as a BIDS folder."""
+    from training.progress import ProgressDisplay
+    from training.simulator.writer import simulate as write_cohort
+
+    with ProgressDisplay() as progress:
+        write_cohort(out, patients, sites, scenario.value, seed, progress.stage("simulating"))
+    typer.echo(f"Simulated cohort of {patients} patients at {sites} sites: {out}")
+
+
+@app.command()
+def check(cohort: Cohort, data: Data = None) -> None:
+    """Tell whether a cohort is fit to train on; exits 10 where it is not."""
+    from rich.console import Console
+
+    from training.cohort.check import check_cohort, render_check
+    from training.progress import ProgressDisplay
+
+    with ProgressDisplay() as progress:
+        checked = check_cohort(cohort, data, progress.stage("reading the cohort"))
+    Console().print(render_check(checked))
+    if checked.has_errors:
+        raise typer.Exit(DataError.exit_code)
+
+
+@app.command()
+def train(
+    cohort: Cohort,
+    data: Data = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML; what it leaves out is default.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write [default: runs/<time>].")
+    ] = None,
+    _engine: Annotated[
+        Engine, typer.Option("--engine", help="Where the folds are fitted.")
+    ] = Engine.LOCAL,
+) -> None:
+    """Train, validate and explain a model on a cohort."""
+    from training.progress import ProgressDisplay
+    from training.run import train_cohort
+
+    with ProgressDisplay() as progress:
+        result = train_cohort(cohort, data=data, config_path=config, out=out, progress=progress)
+    typer.echo(result.headline)
+    if result.always_abstains:
+        typer.echo(f"This model gives no predictions: {result.always_abstains}")
+    typer.echo(f"Model:  {result.folder / 'model'}  (run {result.run_id} in MLflow)")
+    typer.echo(f"Report: {result.report}")
+
+
+@app.command()
+def predict(
+    model: Annotated[str, typer.Argument(help="Folder of a model, or models:/NAME@ALIAS.")],
+    patients: Annotated[Path, typer.Argument(help="Patients: .json, .csv, .tsv, .xlsx, .parquet.")],
+    out: Annotated[Path, typer.Option(help="Predictions to write: .csv, .tsv or .json.")] = Path(
+        "predictions.csv"
+    ),
+) -> None:
+    """Predict every patient of a file."""
+    from serving.predictor import ResponsePredictor
+    from serving.registry import resolve_model
+    from training import prediction_files
+    from training.cohort.patients import read_patients
+
+    prediction_files.check_predictions_path(out)
+    predictor = ResponsePredictor.load(resolve_model(model))
+    named = read_patients(patients)
+    predictions = prediction_files.predict_all(predictor, named)
+    prediction_files.write_predictions(out, named, predictions, predictor)
+    typer.echo(f"Predictions of {len(predictions)} patients: {out}")
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder that `train` wrote.")],
+) -> None:
+    """Rebuild report.html of a finished run."""
+    from training.report.build import rebuild_report
+
+    typer.echo(f"Report: {rebuild_report(run)}")
+
+
+@app.command()
+def serve(
+    model: Annotated[
+        str, typer.Option(help="Folder of a model, or models:/NAME@ALIAS.")
+    ] = "models:/tms-response@champion",
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 3000,
+    workers: Annotated[int, typer.Option(help="Processes that answer.", min=1)] = 1,
+) -> None:
+    """Answer predictions over HTTP."""
+    from serving.start import serve as start_service
+
+    start_service(model, host, port, workers)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; every error becomes a sentence here.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        What stands after `tms-response`.
+
+    Returns
+    -------
+    int
+        0 fine, 2 usage, 10 data, 11 configuration, 12 model, 13 service, 1 a fault of ours,
+        130 interrupted.
+    """
+    try:
+        code = app(list(arguments) or ["--help"], prog_name="tms-response", standalone_mode=False)
+        sys.stdout.flush()
+    except TmsResponseError as error:
+        return _say(str(error), error.exit_code)
+    except typer.TyperException as error:
+        return _say(error.format_message(), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output left, as `head` does; nothing may be flushed to it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # noqa: BLE001 - the last resort, so that no traceback is shown
+        return _say(_unexpected(error), 1)
+    return code if isinstance(code, int) else 0
+
+
+def _say(message: str, code: int) -> int:
+    typer.echo(f"error: {message}", err=True)
+    return code
+
+
+def _unexpected(error: Exception) -> str:
+    """Say where the program failed, without the error's own message: it may quote a patient."""
+    if os.environ.get(TRACEBACK_VARIABLE) == "1":
+        traceback.print_exception(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "site-packages" not in frame.filename] or frames
+    place = f"{Path(ours[-1].filename).name}, line {ours[-1].lineno}"
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}. ({place})"
+    return (
+        f"The program failed ({type(error).__name__} in {place}); this is a fault of the program. "
+        f"Set {TRACEBACK_VARIABLE}=1 to see the traceback, which may quote patients' data."
+    )
+
+
+def main() -> None:
+    """Run the command of this process."""
+    sys.exit(run(sys.argv[1:]))
