@@ -1,0 +1,93 @@
+"""Keep the README true: run its commands, and fetch the answer it shows.
+
+python3 .ci/readme.py commands         run every sh block that follows a `<!-- ci -->` line
+python3 .ci/readme.py answer           ask the champion what the README asks, write the answer
+python3 .ci/readme.py answer --check   the same, but only compare
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+README = Path(__file__).parent.parent / "README.md"
+COMMANDS = re.compile(r"<!-- ci -->\n```sh\n(.*?)```", re.DOTALL)
+REQUEST = re.compile(r"<!-- request -->\n```sh\n(.*?)```", re.DOTALL)
+ANSWER = re.compile(r"(<!-- answer:start -->\n```json\n)(.*?)(```\n<!-- answer:end -->)", re.DOTALL)
+READY = "http://127.0.0.1:3000/readyz"
+SECONDS_TO_START = 90
+PROBABILITY_TOLERANCE = 0.005  # another machine's arithmetic may differ in the last digits
+
+
+def run_commands(text: str) -> None:
+    """Run the marked blocks in order; the first failure ends it."""
+    for block in COMMANDS.findall(text):
+        print(f"README: {block}", end="", flush=True)
+        subprocess.run(["bash", "-euo", "pipefail", "-c", block], cwd=README.parent, check=True)
+
+
+def ask(text: str) -> dict[str, Any]:
+    """Start the service, send the README's request and return the answer."""
+    found = REQUEST.search(text)
+    if found is None:
+        sys.exit("error: README.md has no block marked <!-- request -->.")
+    service = subprocess.Popen(["make", "serve"], cwd=README.parent, start_new_session=True)
+    try:
+        wait_until_ready(service)
+        sent = subprocess.run(
+            ["bash", "-euc", found.group(1)], capture_output=True, text=True, check=True
+        )
+    finally:
+        os.killpg(service.pid, signal.SIGTERM)
+        service.wait()
+    answer: dict[str, Any] = json.loads(sent.stdout)
+    if "response_probability" not in answer:
+        sys.exit("error: the service refused the README's request.")
+    return answer
+
+
+def wait_until_ready(service: "subprocess.Popen[bytes]") -> None:
+    """Return when the service answers, or end with a sentence when it does not."""
+    for _ in range(SECONDS_TO_START):
+        if service.poll() is not None:
+            sys.exit("error: the service ended instead of starting.")
+        try:
+            with urllib.request.urlopen(READY, timeout=1):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(1)
+    sys.exit(f"error: the service was not ready within {SECONDS_TO_START} s.")
+
+
+def compare(shown: dict[str, Any], answer: dict[str, Any]) -> None:
+    """End with a sentence when the README shows another answer than the service gives."""
+    apart = abs(shown["response_probability"] - answer["response_probability"])
+    if shown.keys() != answer.keys() or apart > PROBABILITY_TOLERANCE:
+        sys.exit("error: README.md shows an old answer; run `python3 .ci/readme.py answer`.")
+
+
+def main(arguments: list[str]) -> None:
+    """Carry out one of the uses named above."""
+    text = README.read_text(encoding="utf-8")
+    if arguments == ["commands"]:
+        run_commands(text)
+        return
+    answer, shown = ask(text), ANSWER.search(text)
+    if shown is None:
+        sys.exit("error: README.md has no block between answer:start and answer:end.")
+    if arguments == ["answer", "--check"]:
+        compare(json.loads(shown.group(2)), answer)
+        return
+    pretty = json.dumps(answer, indent=2, ensure_ascii=False)
+    README.write_text(ANSWER.sub(lambda m: f"{m[1]}{pretty}\n{m[3]}", text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
