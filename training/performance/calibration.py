@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from scipy.special import expit, logit
 
-from training.learning.rows import BoolArray, FloatArray
+from training.learning.rows import BoolArray, FloatArray, IntArray
 from training.performance.metrics import inside_unit_interval
 
 # Harrell, Regression Modeling Strategies, 2nd ed. 2015, table 2.3: three knots.
@@ -86,17 +86,23 @@ def calibration_intercept(y: BoolArray, p: FloatArray, weights: FloatArray) -> F
     return fit_logistic(np.ones((len(p), 1)), y, weights, offset=log_odds)[:, 0]
 
 
-def calibration_slope(y: BoolArray, p: FloatArray, weights: FloatArray) -> FloatArray:
+def calibration_slope(
+    y: BoolArray, p: FloatArray, weights: FloatArray, group: IntArray | None = None
+) -> FloatArray:
     """Return `b` in `logit P(y) = a + b logit p`; 1 is perfect, below 1 predictions too extreme.
 
-    NaN when all predictions are equal: a constant has no slope.
+    NaN when all predictions are equal: a constant has no slope. With `group`, each group has an
+    intercept `a` of its own: held-out sites with many responders are predicted lower than others,
+    by fits that did not see them, which a common intercept takes for too small a slope.
     """
     log_odds = logit(inside_unit_interval(p))
     spread = float(np.std(log_odds))
     if not varies(log_odds):
         return np.full(len(weights), np.nan)
-    X = np.column_stack([np.ones(len(p)), (log_odds - np.mean(log_odds)) / spread])
-    return fit_logistic(X, y, weights)[:, 1] / spread
+    codes = np.zeros(len(p), dtype=np.int64) if group is None else group
+    intercepts = codes[:, None] == np.unique(codes)
+    X = np.column_stack([(log_odds - np.mean(log_odds)) / spread, intercepts])
+    return fit_logistic(X, y, weights)[:, 0] / spread
 
 
 def varies(log_odds: FloatArray) -> bool:

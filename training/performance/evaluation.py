@@ -15,9 +15,10 @@ Splits:
   calibration, net benefit, distributions. No AUROC: pooled, it would be biased (see
   `training.performance.discrimination`);
 - `leave_one_site_out/within_site`: `auroc` (random-effects mean over sites), `auroc_tau` (SD
-  between sites on the logit scale), `auroc_prediction_interval` (for a further site), and `auprc`
-  and `roc_sensitivity`, averaged over the patients with the outcome. Only sites with 5 patients of
-  either outcome;
+  between sites on the logit scale), `auroc_prediction_interval` (for a further site), `auprc`
+  and `roc_sensitivity`, averaged over the patients with the outcome, and `calibration_slope` with
+  an intercept for every site, since the pooled slope comes out too small. Only sites with 5
+  patients of either outcome;
 - `leave_one_site_out/site=NAME`: `auroc`, `brier`, `o_to_e` of one site.
 
 Intervals depend on the seed and the patients, not on the order of rows or on the other models.

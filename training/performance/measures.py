@@ -129,6 +129,11 @@ def precision(y: BoolArray, p: FloatArray, group: IntArray, w: FloatArray) -> It
     yield _scalar("auprc", auprc(y, p, group, w))
 
 
+def slope_within(y: BoolArray, p: FloatArray, group: IntArray, w: FloatArray) -> Iterator[Measured]:
+    """Yield the calibration slope with an intercept for every group."""
+    yield _scalar("calibration_slope", calibration_slope(y, p, w, group))
+
+
 def net_benefits(y: BoolArray, p: FloatArray, _: IntArray, w: FloatArray) -> Iterator[Measured]:
     """Yield the decision curve and its two references."""
     counts = threshold_counts(y, p, DECISION_THRESHOLDS, w)

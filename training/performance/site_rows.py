@@ -37,6 +37,8 @@ def within_site_rows(judge: Judge) -> Iterator[Row]:
         )  # fmt: skip
     yield from within.free_rows(measure_set(held, held.site_code, measures.precision))
     yield from within.by_outcome_rows(measure_set(held, held.site_code, measures.roc_curve))
+    if held.varies_within_folds:
+        yield from within.free_rows(measure_set(held, held.site_code, measures.slope_within))
 
 
 def single_site_rows(judge: Judge) -> Iterator[Row]:

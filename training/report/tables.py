@@ -150,9 +150,9 @@ class Evaluation:
     def estimate(self, model: str, metric: str) -> Estimate | None:
         """Return a metric without threshold over all held-out patients; None where undefined.
 
-        What is not meaningful across held-out sites is averaged within them.
+        What is not meaningful across held-out sites is that within them.
         """
-        for split in (self.split, f"{self.split}/within_site"):
+        for split in (f"{self.split}/within_site", self.split):
             found = self._scalars(metric)
             found = found[(found["model"] == model) & (found["split"] == split)]
             if not found.empty:

@@ -250,14 +250,17 @@ def direction_words(direction: float, *, yes_no: bool) -> str:
 
 
 def literature_words(feature: Feature, direction: float) -> tuple[str, str]:
-    """Return which direction studies agree on and their source, and whether the model agrees."""
+    """Return which direction studies agree on and their source, and what the model does.
+
+    The model is held to the direction, so that its agreement is no evidence for it.
+    """
     if feature.monotone == 0:
         return "not established", ""
     expected = direction_words(float(feature.monotone), yes_no=feature.unit == YES_NO)
     if isnan(direction) or abs(direction) < _CLEAR_DIRECTION:
         verdict = ""
     else:
-        verdict = "agrees" if direction * feature.monotone > 0 else "differs"
+        verdict = "held to it" if direction * feature.monotone > 0 else "differs"
     return f"{expected} ({feature.monotone_source})", verdict
 
 

@@ -182,3 +182,27 @@ def test_calibrated_predictions_are_closer_to_the_curve_than_distorted_ones() ->
     assert distorted[0][0] == pytest.approx(np.abs(p - distorted_p).mean(), abs=0.01)
     assert calibrated[0][0] < 0.01
     assert calibrated[1][0] <= calibrated[2][0]
+
+
+def test_slope_with_group_intercepts_is_that_of_a_regression_with_indicators() -> None:
+    rng = np.random.default_rng(5)
+    group = np.repeat(np.arange(4), 250)
+    log_odds = rng.normal(0, 0.8, 1000)
+    y = rng.random(1000) < expit(log_odds + np.array([-1, 0, 0.5, 1])[group])
+    indicators = np.column_stack([log_odds, group[:, None] == np.arange(4)])
+    reference = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10, max_iter=1000)
+    expected = reference.fit(indicators, y).coef_[0, 0]
+    found = calibration_slope(y, expit(log_odds), np.ones((1, 1000)), group)
+    assert found[0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_held_out_sites_do_not_make_a_right_model_look_too_extreme() -> None:
+    rng = np.random.default_rng(6)
+    group = np.repeat(np.arange(8), 500)
+    site = np.linspace(-1, 1, 8)[group]
+    signal = rng.normal(0, 0.3, 4000)
+    y = rng.random(4000) < expit(site + signal)
+    # A model that did not see a site predicts it low where its outcome is frequent.
+    p, weights = expit(signal - 0.15 * site), np.ones((1, 4000))
+    assert calibration_slope(y, p, weights)[0] < 0.6
+    assert 0.8 < calibration_slope(y, p, weights, group)[0] < 1.2

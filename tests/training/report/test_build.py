@@ -277,7 +277,7 @@ def test_the_strongest_input_its_direction_and_the_literature(simulated: Finishe
     assert first[0].startswith("1. Antidepressant trials failed in this episode")
     assert first[1] == "a higher value lowers the chance"
     assert first[3].startswith("a higher value lowers the chance (Trevizol 2020")
-    assert first[3].endswith("agrees")
+    assert first[3].endswith("held to it")
 
 
 def test_three_patients_low_middle_high(simulated: FinishedRun, real: FinishedRun) -> None:

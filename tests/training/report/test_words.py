@@ -71,7 +71,7 @@ def test_the_literature_is_quoted_with_its_source_and_compared() -> None:
     trials = BY_NAME["failed_trials"]
     expected, verdict = literature_words(trials, -0.8)
     assert expected == f"a higher value lowers the chance ({trials.monotone_source})"
-    assert verdict == "agrees"
+    assert verdict == "held to it"
     assert literature_words(trials, 0.8)[1] == "differs"
     assert literature_words(trials, 0.1)[1] == literature_words(trials, nan)[1] == ""
     assert literature_words(BY_NAME["age_years"], 0.8) == ("not established", "")
