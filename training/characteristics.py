@@ -23,19 +23,31 @@ def characteristics(table: TrainingTable) -> tuple[Characteristic, ...]:
 
 
 def site_counts(table: TrainingTable) -> tuple[SiteCount, ...]:
-    """Return patients and events at each site; counts below five are None."""
+    """Return patients and events at each site; small counts are None.
+
+    Events are withheld where fewer than five patients reached the outcome, or fewer than five did
+    not. Where one site alone is withheld, so is the next smallest, or the total would tell it.
+    """
+    names = np.unique(table.site)
+    n_patients = [int(np.count_nonzero(table.site == name)) for name in names]
+    n_events = [int(np.count_nonzero(table.y[table.site == name])) for name in names]
+    rarer = [min(events, n - events) for n, events in zip(n_patients, n_events, strict=True)]
+    patients_shown, events_shown = _may_be_shown(n_patients), _may_be_shown(rarer)
     return tuple(
         SiteCount(
             site=str(name),
-            n_patients=_withheld(int(np.count_nonzero(table.site == name))),
-            n_events=_withheld(int(np.count_nonzero(table.y[table.site == name]))),
+            n_patients=n_patients[place] if patients_shown[place] else None,
+            n_events=n_events[place] if patients_shown[place] and events_shown[place] else None,
         )
-        for name in np.unique(table.site)
+        for place, name in enumerate(names)
     )
 
 
-def _withheld(count: int) -> int | None:
-    return count if count >= SMALLEST_CELL else None
+def _may_be_shown(counts: list[int]) -> list[bool]:
+    shown = [count >= SMALLEST_CELL for count in counts]
+    if shown.count(False) == 1 and any(shown):
+        shown[min((n, place) for place, n in enumerate(counts) if shown[place])[1]] = False
+    return shown
 
 
 def _characteristic(label: str, unit: str, values: FloatArray, y: BoolArray) -> Characteristic:

@@ -15,12 +15,10 @@ from features.table import Feature, extra_feature, feature_table, patient_row
 from training.cohort.records import Cohort, CohortMember
 from training.config import TrainingConfig
 from training.learning.rows import BoolArray, FloatArray, IntArray, SiteArray, TrainingRows
-from training.learning.splits import pool_single_patient_sites
+from training.learning.splits import UNKNOWN_SITE, pool_single_patient_sites
 from training.summary import ConnectomeCounts
 
 Progress = Callable[[int, int], None]
-
-UNKNOWN_SITE = "site not recorded"
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class TrainingTable:
     depression_instrument, anxiety_instrument : str or None
         The one instrument that patients were rated on; None where nobody was.
     site_names : tuple of str
-        The sites before those of one patient were put together, sorted.
+        The sites that are recorded, before those of one patient were put together, sorted.
     """
 
     X: FloatArray
@@ -60,7 +58,7 @@ class TrainingTable:
     @property
     def smaller_class(self) -> int:
         """Number of patients in the rarer of the two outcomes."""
-        return int(min(np.count_nonzero(self.y), np.count_nonzero(~self.y)))
+        return self.training_rows().smaller_class
 
     @property
     def has_connectome(self) -> BoolArray:
@@ -118,7 +116,7 @@ def build_table(
         global_signal_regressed=scans.regressed(),
         depression_instrument=common_instrument(members, "depression_instrument"),
         anxiety_instrument=common_instrument(members, "anxiety_instrument"),
-        site_names=tuple(np.unique(site).tolist()),
+        site_names=tuple(name for name in np.unique(site).tolist() if name != UNKNOWN_SITE),
     )
 
 

@@ -9,7 +9,7 @@ from serving.model_document import ModelDocument
 from training.cohort.records import Cohort
 from training.dataset import TrainingTable
 from training.learning.models import BASE_RATE, LIGHTGBM_BOTH, LIGHTGBM_CLINICAL, MODEL_LABELS
-from training.learning.splits import SINGLE_PATIENT_SITES
+from training.learning.splits import SINGLE_PATIENT_SITES, UNKNOWN_SITE
 from training.summary import Finding
 
 
@@ -59,12 +59,15 @@ def _about_the_cohort(cohort: Cohort, table: TrainingTable) -> Iterator[Finding]
     if cohort.spec.arms and set(cohort.spec.arms.train_on) != {"active"}:
         arms = ", ".join(cohort.spec.arms.train_on)
         yield _warning(
-            f"Patients of several arms were learned from ({arms}), so the model speaks of "
+            f"Not the active arm alone was learned from ({arms}), so the model speaks of "
             "improvement in general and not of response to the treatment."
         )
+    if UNKNOWN_SITE in table.site and table.site_names:
+        yield _warning("The site of some patients is not recorded; they were kept together.")
     if SINGLE_PATIENT_SITES in table.site:
         yield _warning(
-            "Some sites have one patient; they were put together and held out as one group."
+            "Some sites have one patient, who cannot be judged within a site; such patients were "
+            "put together, and their sites do not count as sites."
         )
     for issue in cohort.issues:
         yield Finding(severity=issue.severity, message=f"{issue.where}: {issue.message}")

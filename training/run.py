@@ -19,7 +19,7 @@ from training.dataset import TrainingTable, build_table
 from training.findings import findings, too_few_sentence
 from training.learning.fit import fit_predictor, population, provenance
 from training.learning.models import LIGHTGBM_BOTH, LIGHTGBM_CLINICAL, MODEL_LABELS
-from training.learning.splits import LEAVE_ONE_SITE_OUT, Split, outer_splits
+from training.learning.splits import LEAVE_ONE_SITE_OUT, Split, count_sites, outer_splits
 from training.learning.validation import (
     FoldResult,
     compared_models,
@@ -36,6 +36,7 @@ from training.summary import (
     EXPLANATIONS_FILE,
     MODEL_FOLDER,
     OUT_OF_FOLD_FILE,
+    RUN_FILE,
     FlowCount,
     ModelSummary,
     RunSummary,
@@ -136,7 +137,8 @@ def train_cohort(
 
 def _run_folder(out: Path | None, started: datetime) -> Path:
     folder = out or Path("runs") / started.strftime("%Y%m%dT%H%M%SZ")
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+    # A run that failed leaves nothing but its run.json, and may be tried again.
+    if folder.is_file() or (folder.is_dir() and {p.name for p in folder.iterdir()} - {RUN_FILE}):
         raise UsageError(f"{folder} exists already; give an empty or a new folder with --out.")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -238,11 +240,12 @@ def _split_sentence(evaluated: _Evaluated, table: TrainingTable, config: Trainin
             "anew from the other sites."
         )
     repeats = 1 + max(split.repeat for split in evaluated.splits)
-    sites = "is one site" if len(table.site_names) == 1 else f"are {len(table.site_names)} sites"
+    n_sites = count_sites(table.site)
+    sites = "is one site" if n_sites == 1 else f"are {n_sites} sites"
     return (
         f"{len(evaluated.splits) // repeats}-fold cross-validation of single patients, repeated "
-        f"{repeats} times, since there {sites} and not {config.validation.minimum_sites} or more; "
-        "everything was learned anew in each fold."
+        f"{repeats} times, since there {sites} of two patients or more and not "
+        f"{config.validation.minimum_sites}; everything was learned anew in each fold."
     )
 
 

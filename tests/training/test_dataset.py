@@ -14,7 +14,8 @@ from data_schemas.patient import Patient
 from features.connectivity import connectivity_summary
 from training.cohort.records import Cohort, CohortMember
 from training.config import load_config
-from training.dataset import UNKNOWN_SITE, build_table, mean_connectome
+from training.dataset import build_table, mean_connectome
+from training.learning.splits import UNKNOWN_SITE
 
 CONFIG = load_config()
 LABELS = ("LH_Vis_1", "LH_Vis_2", "LH_Default_PFC_1", "RH_Default_PFC_2", "RH_Cont_Par_1")
@@ -133,4 +134,5 @@ def test_two_instruments_are_refused() -> None:
 
 def test_unrecorded_sites_form_one_group() -> None:
     table = build_table(cohort(member(1), member(2, final=10), member(3, site="a")), CONFIG)
-    assert table.site_names == ("a", UNKNOWN_SITE)
+    assert table.site_names == ("a",)
+    assert UNKNOWN_SITE in table.site

@@ -72,7 +72,7 @@ def test_other_treatments_and_arms_are_said(document: ModelDocument) -> None:
 def test_pooled_single_patient_sites_are_said(document: ModelDocument) -> None:
     site = TABLE.site.astype("<U40")
     site[:2] = SINGLE_PATIENT_SITES
-    assert "held out as one group" in sentences(
+    assert "who cannot be judged within a site" in sentences(
         cohort(), document, patients=replace(TABLE, site=site)
     )
 

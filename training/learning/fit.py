@@ -34,7 +34,7 @@ from training.learning.validation import model_columns
 INTERVAL_METHOD: Final = "spread of the bagged boosters"
 SHAPING_LIBRARIES: Final = ("lightgbm", "numpy", "scikit-learn", "scipy", "tms-response")
 PERCENTILES: Final = {"p1": 1, "p5": 5, "p25": 25, "p50": 50, "p75": 75, "p95": 95, "p99": 99}
-# Percentiles of fewer known values would be single patients' values.
+# Percentiles of fewer known values would say little but these patients' values.
 MINIMUM_KNOWN_VALUES: Final = 10
 
 
@@ -68,7 +68,8 @@ def fit_predictor(
     fitted = None if served == BASE_RATE else fit_boosted(rows, config)
     text, booster = None, None
     recalibration = Recalibration(0.0, float(logit(np.mean(table.y))))
-    if isinstance(fitted, BoostedModel):
+    # Trees whose margins say nothing would only serve the base rate, in a roundabout way.
+    if isinstance(fitted, BoostedModel) and fitted.recalibration.has_signal:
         text = merge_boosters(fitted.bag.boosters)
         booster = BoosterDocument.of(text, len(fitted.bag.boosters))
         recalibration = fitted.recalibration
@@ -112,7 +113,7 @@ def population(table: TrainingTable, spec: CohortSpec) -> TrainingPopulation:
         simulated=spec.simulated,
         n_patients=len(table.y),
         n_events=int(np.count_nonzero(table.y)),
-        n_sites=len(table.site_names),
+        n_sites=max(1, len(table.site_names)),
         licence=spec.licence,
         citation=spec.citation,
     )

@@ -32,6 +32,11 @@ class TrainingRows:
     site: SiteArray
     monotone: tuple[int, ...]
 
+    @property
+    def smaller_class(self) -> int:
+        """Number of patients in the rarer of the two outcomes."""
+        return int(min(np.count_nonzero(self.y), np.count_nonzero(~self.y)))
+
     def rows(self, index: IntArray) -> "TrainingRows":
         """Return those rows."""
         return TrainingRows(self.X[index], self.y[index], self.site[index], self.monotone)

@@ -12,6 +12,7 @@ from training.learning.rows import BoolArray, IntArray, SiteArray
 LEAVE_ONE_SITE_OUT: Final = "leave_one_site_out"
 REPEATED_NESTED_CV: Final = "repeated_nested_cv"
 SINGLE_PATIENT_SITES: Final = "sites with one patient"
+UNKNOWN_SITE: Final = "site not recorded"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ def pool_single_patient_sites(site: SiteArray) -> SiteArray:
     return np.where(np.isin(site, single), SINGLE_PATIENT_SITES, site).astype(f"<U{width}")
 
 
+def count_sites(site: SiteArray) -> int:
+    """Return how many named sites have two patients or more; only these count as sites."""
+    return len(set(np.unique(site).tolist()) - {SINGLE_PATIENT_SITES, UNKNOWN_SITE})
+
+
 def outer_splits(
     y: BoolArray, site: SiteArray, *, minimum_sites: int, folds: int, repeats: int, seed: int
 ) -> tuple[str, list[Split]]:
@@ -60,9 +66,8 @@ def outer_splits(
     minimum_sites, folds, repeats, seed : int
         See `training/configs/default.toml`.
     """
-    names = np.unique(site)
-    if len(names) >= minimum_sites:
-        held_out = [np.flatnonzero(site == name) for name in names]
+    if count_sites(site) >= minimum_sites:
+        held_out = [np.flatnonzero(site == name) for name in np.unique(site)]
         return LEAVE_ONE_SITE_OUT, _complements(held_out, len(y), repeat=0)
     splits: list[Split] = []
     for repeat in range(repeats):
@@ -78,7 +83,7 @@ def inner_splits(
     Whole sites stay together from `minimum_sites` sites on. A fold without both outcomes in its
     training part teaches nothing and is left out.
     """
-    n_sites = len(np.unique(site))
+    n_sites = count_sites(site)
     splits: list[Split] = []
     for repeat in range(repeats):
         if n_sites >= minimum_sites:

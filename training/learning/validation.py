@@ -86,8 +86,11 @@ def model_columns(name: str, table: TrainingTable) -> IntArray:
 def fit_model(
     name: str, rows: TrainingRows, config: TrainingConfig, *, too_few: bool
 ) -> FittedModel:
-    """Fit one of the compared models on rows that hold its own columns only."""
-    if name == BASE_RATE:
+    """Fit one of the compared models on rows that hold its own columns only.
+
+    With too few patients in the rarer outcome nothing is tuned, and LightGBM is the base rate.
+    """
+    if name == BASE_RATE or (too_few and name != LOGISTIC_CLINICAL):
         return fit_base_rate(rows.y)
     if name == LOGISTIC_CLINICAL:
         return fit_logistic(rows, config, tuned=not too_few)
@@ -136,7 +139,9 @@ def _fit_one(
 ) -> FoldResult:
     columns = model_columns(name, table)
     rows = table.training_rows().columns(columns)
-    fitted = fit_model(name, rows.rows(split.train), config, too_few=too_few)
+    learned_from = rows.rows(split.train)
+    few = too_few or learned_from.smaller_class < config.minimum.smaller_class
+    fitted = fit_model(name, learned_from, config, too_few=few)
     log_odds = fitted.log_odds(rows.X[split.test])
     return FoldResult(name, split, log_odds, fitted.state_digest(), fitted.settings())
 

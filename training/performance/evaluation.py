@@ -222,9 +222,9 @@ def headline(evaluation: pd.DataFrame, model: str, confidence: float = 0.95) -> 
 
     Examples
     --------
-    >>> row = Row("base_rate", "repeated_nested_cv", "auroc", float("nan"), 0.5, 0.5, 0.5, 80)
-    >>> headline(pd.DataFrame([row]), "base_rate")
-    'AUROC 0.50 (95 % interval 0.50 to 0.50) in held-out patients'
+    >>> row = Row("mine", "repeated_nested_cv", "auroc", float("nan"), 0.6, 0.5, 0.7, 80)
+    >>> headline(pd.DataFrame([row]), "mine")
+    'AUROC 0.60 (95 % interval 0.50 to 0.70) in held-out patients'
     """
     auroc = evaluation[(evaluation["model"] == model) & (evaluation["metric"] == "auroc")]
     of_one_site = auroc["split"].str.startswith(SITE_PREFIX)
@@ -232,6 +232,8 @@ def headline(evaluation: pd.DataFrame, model: str, confidence: float = 0.95) -> 
     if overall.empty:
         return "AUROC not estimable: too few patients of either outcome were held out together"
     estimate, lower, upper = overall[["estimate", "lower", "upper"]].iloc[0]
+    if lower == upper == 0.5:
+        return "No model was learned: everyone gets the base rate (AUROC 0.5)"
     where = "in held-out patients"
     if of_one_site.any():
         count = int(of_one_site.sum())

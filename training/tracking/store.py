@@ -16,12 +16,20 @@ from serving.registry import DEFAULT_TRACKING_URI
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+_SQLITE: Final = "sqlite:///"
 _NOISY: Final = ("mlflow", "alembic", "sqlalchemy")
 
 
 def tracking_uri() -> str:
-    """Return `MLFLOW_TRACKING_URI`, or `mlflow.db` in the working directory."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
+    """Return `MLFLOW_TRACKING_URI`, or `mlflow.db` in the working directory; files by full path.
+
+    MLflow keeps one store an address, so that a relative one would go on meaning the directory in
+    which it was first opened.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
+    if not uri.startswith(_SQLITE):
+        return uri
+    return _SQLITE + str(Path(uri.removeprefix(_SQLITE)).resolve())
 
 
 def open_client() -> "MlflowClient":
@@ -56,9 +64,9 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
 
 def _artifact_folder(uri: str) -> str | None:
     """Return `mlartifacts` beside an SQLite file; None leaves the choice to the server."""
-    if not uri.startswith("sqlite:///"):
+    if not uri.startswith(_SQLITE):
         return None
-    return (Path(uri.removeprefix("sqlite:///")).resolve().parent / "mlartifacts").as_uri()
+    return (Path(uri.removeprefix(_SQLITE)).parent / "mlartifacts").as_uri()
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from training.learning.splits import (
     LEAVE_ONE_SITE_OUT,
     REPEATED_NESTED_CV,
     SINGLE_PATIENT_SITES,
+    UNKNOWN_SITE,
+    count_sites,
     inner_splits,
     outer_splits,
     pool_single_patient_sites,
@@ -43,7 +45,7 @@ def test_sites_stay_together_where_there_are_three(
     cohort: tuple[BoolArray, SiteArray], seed: int
 ) -> None:
     y, site = cohort
-    enough = len(np.unique(site)) >= 3
+    enough = count_sites(site) >= 3
     name, outer = outer_splits(y, site, minimum_sites=3, folds=4, repeats=2, seed=seed)
     inner = inner_splits(y, site, minimum_sites=3, folds=4, repeats=2, seed=seed)
     assert name == (LEAVE_ONE_SITE_OUT if enough else REPEATED_NESTED_CV)
@@ -79,3 +81,11 @@ def test_single_patient_sites_are_pooled(names: list[str]) -> None:
     pooled = pool_single_patient_sites(np.array(names))
     for before, after in zip(names, pooled, strict=True):
         assert after == (SINGLE_PATIENT_SITES if names.count(before) == 1 else before)
+
+
+def test_patients_alone_or_of_unknown_site_do_not_make_a_site() -> None:
+    site = np.array(["a"] * 10 + ["b"] * 10 + [UNKNOWN_SITE] * 3 + [SINGLE_PATIENT_SITES] * 2)
+    assert count_sites(site) == 2
+    y = np.arange(25) % 2 == 0
+    name, _ = outer_splits(y, site, minimum_sites=3, folds=3, repeats=1, seed=0)
+    assert name == REPEATED_NESTED_CV

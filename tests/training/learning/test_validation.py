@@ -125,3 +125,14 @@ def test_too_few_patients_are_judged_with_a_fixed_logistic() -> None:
     splits = outer_splits(table.y, table.site, minimum_sites=3, folds=3, repeats=1, seed=7)[1]
     results = validate(table, splits, [LOGISTIC_CLINICAL], CONFIG, too_few=True)
     assert {result.settings for result in results} == {"inverse penalty C = 0.03"}
+
+
+def test_nothing_is_tuned_in_a_fold_with_too_few_of_one_outcome() -> None:
+    table = simulated_table(n=160)
+    y = table.y.copy()
+    y[table.site != "site-0"] = False
+    y[np.flatnonzero(table.site != "site-0")[:4]] = True
+    scarce = replace(table, y=y)
+    held_out = next(s for s in leave_one_site_out(scarce) if 0 in s.test)
+    for result in validate(scarce, [held_out], ALL_MODELS, CONFIG):
+        assert result.settings in {"", "inverse penalty C = 0.03"}

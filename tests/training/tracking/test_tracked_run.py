@@ -26,6 +26,7 @@ from serving.predictor import ResponsePredictor
 from serving.registry import resolve_model
 from training.config import load_config
 from training.tracking.registered_model import RegisteredVersion
+from training.tracking.store import open_client, tracking_uri
 from training.tracking.tracked_run import flat_parameters, git_commit, headline_metrics, track_run
 
 REPOSITORY = Path(__file__).parents[3]
@@ -73,13 +74,8 @@ def store(
     monkeypatch.chdir(first_run[0])
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
-    def client() -> Any:
-        from mlflow import MlflowClient
-
-        return MlflowClient("sqlite:///mlflow.db", "sqlite:///mlflow.db")
-
     with quiet_mlflow():
-        yield client
+        yield open_client
 
 
 def runs_of(client: Any) -> list[Any]:
@@ -155,7 +151,12 @@ def test_the_run_file_says_where_everything_is(store: Callable[[], Any]) -> None
     content = json.loads(Path("first", "run.json").read_text("utf-8"))
     where = ("tracking_uri", "mlflow_run", "registered_model", "alias")
     run_id = runs_of(store())[0].info.run_id
-    expected = ["sqlite:///mlflow.db", run_id, "models:/tms-response/1", "champion"]
+    expected = [
+        f"sqlite:///{Path('mlflow.db').resolve()}",
+        run_id,
+        "models:/tms-response/1",
+        "champion",
+    ]
     assert [content[name] for name in where] == expected
     assert content["started"] <= content["finished"]
     assert Path(content["folder"]) == Path("first").resolve()
@@ -174,7 +175,7 @@ def test_the_champion_loads_as_a_pyfunc(
     import mlflow
 
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri())
     model = mlflow.pyfunc.load_model("models:/tms-response@champion")
     import pandas as pd
 
