@@ -42,14 +42,15 @@ report: $(READY) ## Rebuild report.html of the newest run, or of RUN=folder
 	@$(BIN)/tms-response report "$(or $(RUN),runs)"
 
 serve: $(READY) ## Serve the champion, or MODEL=folder, on this machine
-	@$(BIN)/tms-response serve --model "$(MODEL)"
+	@exec $(BIN)/tms-response serve --model "$(MODEL)"
 
 ui: $(READY) ## Open MLflow on this machine
-	@$(BIN)/mlflow ui --host 127.0.0.1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
+	@MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
+		exec $(BIN)/mlflow ui --host 127.0.0.1 --workers 1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
 
 bento: $(READY) ## Package MODEL with the code that serves it, into bento/ or OUT=
 	@$(if $(OUT),,rm -rf bento)
-	@$(BIN)/python -m serving.bento "$(MODEL)" --out "$(or $(OUT),bento)"
+	@$(BIN)/python -m serving.bento "$(MODEL)" --out "$(abspath $(or $(OUT),bento))"
 
 bench: $(READY) ## Run benchmarks/*.py, which rewrite benchmarks/results.md
 	@for benchmark in $(sort $(wildcard benchmarks/*.py)); do $(BIN)/python "$$benchmark" || exit 1; done

@@ -21,6 +21,7 @@ README = Path(__file__).parent.parent / "README.md"
 COMMANDS = re.compile(r"<!-- ci -->\n```sh\n(.*?)```", re.DOTALL)
 REQUEST = re.compile(r"<!-- request -->\n```sh\n(.*?)```", re.DOTALL)
 ANSWER = re.compile(r"(<!-- answer:start -->\n```json\n)(.*?)(```\n<!-- answer:end -->)", re.DOTALL)
+SHOWN_CONTRIBUTIONS = 3  # the largest; an answer has one for each feature
 READY = "http://127.0.0.1:3000/readyz"
 SECONDS_TO_START = 90
 PROBABILITY_TOLERANCE = 0.005  # another machine's arithmetic may differ in the last digits
@@ -45,7 +46,7 @@ def ask(text: str) -> dict[str, Any]:
             ["bash", "-euc", found.group(1)], capture_output=True, text=True, check=True
         )
     finally:
-        os.killpg(service.pid, signal.SIGTERM)
+        os.killpg(service.pid, signal.SIGINT)
         service.wait()
     answer: dict[str, Any] = json.loads(sent.stdout)
     if "response_probability" not in answer:
@@ -73,6 +74,18 @@ def compare(shown: dict[str, Any], answer: dict[str, Any]) -> None:
         sys.exit("error: README.md shows an old answer; run `python3 .ci/readme.py answer`.")
 
 
+def pretty(answer: dict[str, Any]) -> str:
+    """Return JSON with a line an entry, which is short enough for a README."""
+    lines = []
+    for name, value in answer.items():
+        text = json.dumps(value, ensure_ascii=False)
+        if isinstance(value, list):
+            entries = [f"    {json.dumps(entry, ensure_ascii=False)}" for entry in value]
+            text = "[\n" + ",\n".join(entries) + "\n  ]"
+        lines.append(f"  {json.dumps(name)}: {text}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
 def main(arguments: list[str]) -> None:
     """Carry out one of the uses named above."""
     text = README.read_text(encoding="utf-8")
@@ -85,8 +98,8 @@ def main(arguments: list[str]) -> None:
     if arguments == ["answer", "--check"]:
         compare(json.loads(shown.group(2)), answer)
         return
-    pretty = json.dumps(answer, indent=2, ensure_ascii=False)
-    README.write_text(ANSWER.sub(lambda m: f"{m[1]}{pretty}\n{m[3]}", text), encoding="utf-8")
+    answer["contributions"] = answer["contributions"][:SHOWN_CONTRIBUTIONS]
+    README.write_text(ANSWER.sub(lambda m: f"{m[1]}{pretty(answer)}{m[3]}", text), "utf-8")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from data_schemas.cohort import parse_cohort_spec
+from data_schemas.prediction import Prediction
 
 ROOT = Path(__file__).parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -116,6 +117,14 @@ def project_files() -> list[Path]:
 def test_the_readme_shows_a_cohort_toml_that_is_valid() -> None:
     [spec] = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
     assert parse_cohort_spec(spec).outcome.instrument == "HDRS-17"
+
+
+def test_the_readme_shows_the_answer_of_the_service() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    [answer] = re.findall(r"<!-- answer:start -->\n```json\n(.*?)```", text, re.DOTALL)
+    shown = Prediction.model_validate_json(answer)
+    assert shown.response_probability is not None
+    assert "simulated_training_data" in {notice.code for notice in shown.notices}
 
 
 def test_make_alone_lists_every_target() -> None:
