@@ -16,6 +16,7 @@ from training.cohort.records import (
     is_trained_on,
 )
 from training.cohort.render import render_check
+from training.cohort.scans import scan_issues
 
 __all__ = ["check_cohort", "render_check"]
 
@@ -44,7 +45,9 @@ def check_cohort(
     """
     reading = read_all(path, data, progress)
     spec, members = reading.spec, reading.members
-    issues = reading.findings.issues()
+    scans = tuple(scan_issues(members, reading.folder))
+    issues = (*(i for i in scans if i.severity == "error"), *reading.findings.issues(),
+              *(i for i in scans if i.severity != "error"))  # fmt: skip
     if members and not reading.findings.problems:
         issues = (*_no_contrast(members, spec), *issues)
     return CheckReport(
