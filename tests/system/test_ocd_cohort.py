@@ -1,6 +1,7 @@
 """Both specs of the one real TMS cohort, where its data is at hand."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from fresh_process import Spine, tms_response
 
 ROOT = Path(__file__).parents[2]
 SPECS = ROOT / "examples" / "ocd-ctbs-2023"
-DATA = ROOT.parent / "shared" / "data" / "ocd-ctbs-2023"
+BESIDE = ROOT.parent / "shared" / "data" / "ocd-ctbs-2023"
+DATA = Path(os.environ.get("TMS_RESPONSE_OCD_DATA", BESIDE))
 
 pytestmark = [
     pytest.mark.system,

@@ -129,8 +129,8 @@ def _why_no_explanations(
     if predictor.document.booster is None:
         return (
             "There is nothing to explain: the model that is served holds no trees and gives "
-            "everyone the base rate. " + (summary.always_abstains or "")
-        ).strip()
+            "everyone the base rate. " + (summary.always_abstains or "No usable signal was found.")
+        )
     if not explanations.any_signal:
         return (
             "There is nothing to explain: no usable signal was found, so no input moves any "

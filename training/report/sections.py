@@ -211,11 +211,11 @@ def sites_table(summary: RunSummary, evaluation: Evaluation) -> Table:
         if aurocs:
             cells.append(_cell(aurocs.get(site.site)))
         rows.append(cells)
-    return table("Patients at each site; counts below five are withheld", header, rows)
+    return table("Patients at each site; small counts, and what would tell them, are withheld", header, rows)
 
 
 def _count(count: int | None) -> Cell:
-    return Cell("fewer than 5" if count is None else str(count))
+    return Cell("withheld" if count is None else str(count))
 
 
 def further_site_sentence(summary: RunSummary, evaluation: Evaluation) -> str:
