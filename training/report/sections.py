@@ -211,7 +211,8 @@ def sites_table(summary: RunSummary, evaluation: Evaluation) -> Table:
         if aurocs:
             cells.append(_cell(aurocs.get(site.site)))
         rows.append(cells)
-    return table("Patients at each site; small counts, and what would tell them, are withheld", header, rows)
+    caption = "Patients at each site; small counts, and what would tell them, are withheld"
+    return table(caption, header, rows)
 
 
 def _count(count: int | None) -> Cell:
