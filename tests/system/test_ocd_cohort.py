@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif(
         not DATA.is_dir(),
-        reason=f"the data of {SPECS.name} is not in {DATA}; it is not public here",
+        reason="the OCD data is not here; TMS_RESPONSE_OCD_DATA can name its folder",
     ),
 ]
 
