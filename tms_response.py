@@ -64,7 +64,9 @@ def _whole_program(
 
 @app.command()
 def simulate(
-    out: Annotated[Path, typer.Argument(help="Folder to write; must be new or empty.")],
+    out: Annotated[
+        Path, typer.Argument(help="Folder to write: new, empty, or an earlier simulation.")
+    ],
     patients: Annotated[int, typer.Option(help="Patients in all.")] = 800,
     sites: Annotated[int, typer.Option(help="Clinics.")] = 8,
     scenario: Annotated[Scenario, typer.Option(help="Strength of signal.")] = Scenario.CONSERVATIVE,

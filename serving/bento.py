@@ -96,7 +96,7 @@ def main(arguments: Sequence[str]) -> int:
     except TmsResponseError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
-    sys.stdout.write(f"Bento: {out}\nServe it with: bentoml serve {out}\n")
+    sys.stdout.write(f"Bento: {out}\nServe it with: bentoml serve {out.resolve()}\n")
     return 0
 
 
