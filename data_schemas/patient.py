@@ -274,20 +274,16 @@ class Patient(BaseModel):
         ECT one each. The severity level is the band of the patient's own instrument; no failed
         trial at all scores 1, the lowest step of that scale.
         """
-        severity = self._maudsley_severity()
-        known = (
-            self.episode_duration_months, severity, self.failed_trials,
-            self.augmentation_failed, self.ect_history,
-        )  # fmt: skip
-        if any(part is None for part in known):
+        duration, trials = self.episode_duration_months, self.failed_trials
+        augmentation, ect = self.augmentation_failed, self.ect_history
+        severity_points = self._maudsley_severity()
+        if duration is None or trials is None or severity_points is None:
             return None
-        duration, severity_points, trials, augmentation, ect = known
-        assert duration is not None  # noqa: S101
-        assert severity_points is not None  # noqa: S101
-        assert trials is not None  # noqa: S101
+        if augmentation is None or ect is None:
+            return None
         duration_points = 1 + (duration > 12) + (duration > 24)
         trial_points = 1 + (trials > 2) + (trials > 4) + (trials > 6) + (trials > 10)
-        return duration_points + severity_points + trial_points + bool(augmentation) + bool(ect)
+        return duration_points + severity_points + trial_points + augmentation + ect
 
     def _maudsley_severity(self) -> int | None:
         if self.depression_instrument is None or self.depression_total is None:
