@@ -1,11 +1,13 @@
 """Small training tables for tests, drawn from a known logistic model."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from data_schemas.cohort import CohortSpec, parse_cohort_spec
 from features.table import feature_table
 from training.config import TrainingConfig, load_config
-from training.dataset import TrainingTable
+from training.dataset import OUTCOME_UNKNOWN, Bystanders, TrainingTable
 from training.summary import ConnectomeCounts
 
 
@@ -60,6 +62,18 @@ def simulated_table(
         anxiety_instrument="GAD-7",
         site_names=tuple(sorted(set(site.tolist()))),
     )
+
+
+def with_bystanders(table: TrainingTable, n_sham: int = 40, n_unknown: int = 30) -> TrainingTable:
+    """Return the table with further patients of the same kind whom no model learns from.
+
+    The outcome of sham patients is that which the simulated model gives them.
+    """
+    m = n_sham + n_unknown
+    further = simulated_table(m, len(table.site_names) or 1, seed=1)
+    group = np.array(["sham"] * n_sham + [OUTCOME_UNKNOWN] * n_unknown)
+    y = np.where(group == "sham", further.y.astype(np.float64), np.nan)
+    return replace(table, bystanders=Bystanders(further.X, y, further.site, group))
 
 
 def minimal_spec(**changes: object) -> CohortSpec:

@@ -1,24 +1,45 @@
 """From a cohort to arrays: one row of features a patient, one connectome in memory at a time."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import count
+from typing import Final
 
 import numpy as np
 
-from data_schemas.connectome import Connectome, ConnectomeQuality
 from data_schemas.errors import DataError
-from data_schemas.patient import Patient
-from features.readers import read_relmat
 from features.table import Feature, extra_feature, feature_table, patient_row
 from training.cohort.records import Cohort, CohortMember
 from training.config import TrainingConfig
 from training.learning.rows import BoolArray, FloatArray, IntArray, SiteArray, TrainingRows
 from training.learning.splits import UNKNOWN_SITE, pool_single_patient_sites
+from training.scans import PatientScans
 from training.summary import ConnectomeCounts
 
 Progress = Callable[[int, int], None]
+
+OUTCOME_UNKNOWN: Final = "outcome unknown"
+
+
+@dataclass(frozen=True)
+class Bystanders:
+    """Patients whom no model learns from, though every model is asked about them.
+
+    Attributes
+    ----------
+    X : ndarray of float, shape (m, p)
+        Features, the columns those of the training table.
+    y : ndarray of float, shape (m,)
+        1 where the outcome was reached, 0 where not, NaN where it is unknown.
+    site : ndarray of str, shape (m,)
+    group : ndarray of str, shape (m,)
+        Why nobody learns from them: the arm, such as `sham`, or `OUTCOME_UNKNOWN`.
+    """
+
+    X: FloatArray
+    y: FloatArray
+    site: SiteArray
+    group: SiteArray
 
 
 @dataclass(frozen=True)
@@ -43,6 +64,8 @@ class TrainingTable:
         The one instrument that patients were rated on; None where nobody was.
     site_names : tuple of str
         The sites that are recorded, before those of one patient were put together, sorted.
+    bystanders : Bystanders or None
+        The cohort's other patients; None where there are none.
     """
 
     X: FloatArray
@@ -54,6 +77,7 @@ class TrainingTable:
     depression_instrument: str | None = None
     anxiety_instrument: str | None = None
     site_names: tuple[str, ...] = ()
+    bystanders: Bystanders | None = None
 
     @property
     def smaller_class(self) -> int:
@@ -88,7 +112,7 @@ class TrainingTable:
 def build_table(
     cohort: Cohort, config: TrainingConfig, progress: Progress | None = None
 ) -> TrainingTable:
-    """Compute the features of every member who is learned from.
+    """Compute the features of every member who is learned from, and of the bystanders.
 
     Raises
     ------
@@ -100,24 +124,69 @@ def build_table(
     y = np.array([m.outcome is not None and m.outcome.achieved(config.outcome) for m in members])
     _check_outcomes(y, config)
     features = cohort_features(cohort, config)
-    scans = _Scans(config.connectome)
-    X = np.empty((len(members), len(features)))
-    for number, member in enumerate(members):
-        X[number] = patient_row(scans.attach(member), features)
-        if progress is not None:
-            progress(number + 1, len(members))
-    site = np.array([m.patient.site or UNKNOWN_SITE for m in members], dtype=np.str_)
+    others = cohort.not_trained_on()
+    scans = PatientScans(config.connectome)
+    report = _counting(progress, len(members) + len(others))
+    X = feature_rows(members, features, scans, report)
+    counts = scans.counts()
+    site = _sites(members)
+    bystanders = None
+    if others:
+        bystanders = _bystanders(others, feature_rows(others, features, scans, report), config)
     return TrainingTable(
         X=X,
         y=y,
         site=pool_single_patient_sites(site),
         features=features,
-        connectomes=scans.counts(),
+        connectomes=counts,
         global_signal_regressed=scans.regressed(),
         depression_instrument=common_instrument(members, "depression_instrument"),
         anxiety_instrument=common_instrument(members, "anxiety_instrument"),
         site_names=tuple(name for name in np.unique(site).tolist() if name != UNKNOWN_SITE),
+        bystanders=bystanders,
     )
+
+
+def feature_rows(
+    members: Sequence[CohortMember],
+    features: Sequence[Feature],
+    scans: PatientScans,
+    report: Callable[[], None] = lambda: None,
+) -> FloatArray:
+    """Return the features of members, shape (n, p), one connectome in memory at a time.
+
+    Parameters
+    ----------
+    report : callable
+        Called once a member.
+    """
+    X = np.empty((len(members), len(features)))
+    for number, member in enumerate(members):
+        X[number] = patient_row(scans.attach(member), features)
+        report()
+    return X
+
+
+def _bystanders(
+    members: Sequence[CohortMember], X: FloatArray, config: TrainingConfig
+) -> Bystanders:
+    outcomes = [member.outcome for member in members]
+    groups = [OUTCOME_UNKNOWN if member.outcome is None else str(member.arm) for member in members]
+    return Bystanders(
+        X=X,
+        y=np.array([np.nan if o is None else float(o.achieved(config.outcome)) for o in outcomes]),
+        site=_sites(members),
+        group=np.array(groups, dtype=np.str_),
+    )
+
+
+def _sites(members: Sequence[CohortMember]) -> SiteArray:
+    return np.array([m.patient.site or UNKNOWN_SITE for m in members], dtype=np.str_)
+
+
+def _counting(progress: Progress | None, total: int) -> Callable[[], None]:
+    done = count(1)
+    return (lambda: None) if progress is None else (lambda: progress(next(done), total))
 
 
 def cohort_features(cohort: Cohort, config: TrainingConfig) -> tuple[Feature, ...]:
@@ -163,67 +232,3 @@ def _check_outcomes(y: BoolArray, config: TrainingConfig) -> None:
             f"{'every' if reached else 'no'} patient reached {config.outcome}. "
             "A model needs patients of both; check the outcome columns of cohort.toml."
         )
-
-
-class _Scans:
-    """Reads one patient's scans at a time and counts what became of them."""
-
-    def __init__(self, quality: ConnectomeQuality) -> None:
-        self._quality = quality
-        self._refused: Counter[str] = Counter()
-        self._accepted = 0
-        self._regressed: set[bool] = set()
-
-    def attach(self, member: CohortMember) -> Patient:
-        """Return the patient with the mean of his accepted scans, if he has any."""
-        accepted = [scan for scan in map(self._read, member.connectome_files) if scan is not None]
-        if not accepted:
-            return member.patient
-        return member.patient.model_copy(update={"connectome": mean_connectome(accepted)})
-
-    def counts(self) -> ConnectomeCounts:
-        """Return how many scans were read, accepted and refused."""
-        refused = dict(sorted(self._refused.items()))
-        return ConnectomeCounts(
-            n_read=self._accepted + sum(refused.values()),
-            n_accepted=self._accepted,
-            refused=refused,
-        )
-
-    def regressed(self) -> bool | None:
-        """Return whether the global signal was regressed out of the accepted scans."""
-        return next(iter(self._regressed), None)
-
-    def _read(self, path: Path) -> Connectome | None:
-        scan = read_relmat(path)
-        if reason := self._quality.refusal(scan):
-            self._refused[reason] += 1
-            return None
-        self._accepted += 1
-        if scan.global_signal_regressed is not None:
-            self._regressed.add(scan.global_signal_regressed)
-        if len(self._regressed) > 1:
-            raise DataError(
-                "Scans with and without global signal regression are mixed, first seen at "
-                f"{path.name}; the sign of an anticorrelation depends on it. "
-                "Process all scans alike, or leave one kind out."
-            )
-        return scan
-
-
-def mean_connectome(scans: Sequence[Connectome]) -> Connectome:
-    """Return one connectome: the runs of one patient averaged as Fisher z.
-
-    Raises
-    ------
-    DataError
-        When the runs do not share their parcels.
-    """
-    if len(scans) == 1:
-        return scans[0]
-    first = scans[0]
-    if any(scan.labels != first.labels for scan in scans):
-        raise DataError("The runs of one patient are on different parcels; use one atlas.")
-    limit = 1 - 1e-6
-    z = np.arctanh(np.clip([scan.upper_triangle for scan in scans], -limit, limit))
-    return first.model_copy(update={"upper_triangle": np.tanh(np.mean(z, axis=0))})

@@ -31,7 +31,7 @@ def _responders(path: Path, data: Path | None = None) -> tuple[int, int]:
 def test_the_active_arm_of_the_ocd_trial_has_6_responders_of_26(ocd_data: Path) -> None:
     assert _responders(OCD, ocd_data) == (6, 26)
     cohort = read_cohort(OCD, ocd_data)
-    sham = cohort.other_arms()
+    sham = cohort.not_trained_on()
     assert len(sham) == 24
     assert sum(bool(member.outcome and member.outcome.response) for member in sham) == 8
     assert {issue.code for issue in cohort.issues} == {
@@ -75,5 +75,7 @@ def test_the_programme_arm_of_beat_the_blues_has_16_responders_of_52() -> None:
     assert _responders(BLUES) == (16, 52)
     cohort = read_cohort(BLUES)
     assert len(cohort.members) == 100
-    assert len(cohort.other_arms()) == 45
+    others = cohort.not_trained_on()
+    assert sum(member.outcome is not None for member in others) == 45
+    assert sum(member.outcome is None for member in others) == 0
     assert not cohort.spec.treatment.is_tms

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ from cohort_tables import minimal_spec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_schemas.cohort_sections import Arms
 from data_schemas.connectome import Connectome, FloatArray
 from data_schemas.errors import DataError
 from data_schemas.outcome import Outcome
@@ -14,8 +16,9 @@ from data_schemas.patient import Patient
 from features.connectivity import connectivity_summary
 from training.cohort.records import Cohort, CohortMember
 from training.config import load_config
-from training.dataset import build_table, mean_connectome
+from training.dataset import OUTCOME_UNKNOWN, build_table
 from training.learning.splits import UNKNOWN_SITE
+from training.scans import mean_connectome
 
 CONFIG = load_config()
 LABELS = ("LH_Vis_1", "LH_Vis_2", "LH_Default_PFC_1", "RH_Default_PFC_2", "RH_Cont_Par_1")
@@ -89,6 +92,24 @@ def test_refused_scans_are_counted_with_the_reason(tmp_path: Path) -> None:
     assert table.has_connectome.tolist() == [True, False]
     assert (table.connectomes.n_read, table.connectomes.n_accepted) == (2, 1)
     assert table.connectomes.refused == {"more than 10% of the correlations are missing": 1}
+
+
+def test_those_not_learned_from_are_bystanders() -> None:
+    spec = minimal_spec(arms=Arms(column="t.arm", active=("a",), sham=("s",)))
+    members = [
+        replace(member(1), arm="active"),
+        replace(member(2, final=10, age_years=50), arm="active"),
+        replace(member(3, final=10, age_years=61, site="b"), arm="sham"),
+        replace(member(4, age_years=72), arm="active", outcome=None),
+        replace(member(5), arm="sham", outcome=None),
+        replace(member(6), arm=None),
+    ]
+    bystanders = build_table(replace(cohort(*members), spec=spec), CONFIG).bystanders
+    assert bystanders is not None
+    assert bystanders.group.tolist() == ["sham", OUTCOME_UNKNOWN]
+    assert bystanders.X[:, 0].tolist() == [61, 72]
+    np.testing.assert_array_equal(bystanders.y, [1.0, np.nan])
+    assert bystanders.site.tolist() == ["b", UNKNOWN_SITE]
 
 
 @given(st.integers(0, 30), st.integers(1, 4))

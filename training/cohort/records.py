@@ -105,10 +105,17 @@ class Cohort:
         """Return the members to learn from: outcome known, in an arm that is trained on."""
         return tuple(m for m in self.members if m.outcome and is_trained_on(m.arm, self.spec))
 
-    def other_arms(self) -> tuple[CohortMember, ...]:
-        """Return the members with an outcome, in an arm that is scored but not learned from."""
+    def not_trained_on(self) -> tuple[CohortMember, ...]:
+        """Return the members to ask the model about, but not to learn from.
+
+        Those of another arm whose outcome is known, and those of an arm that is trained on whose
+        outcome is not.
+        """
         return tuple(
-            m for m in self.members if m.outcome and m.arm and not is_trained_on(m.arm, self.spec)
+            m
+            for m in self.members
+            if (m.arm is not None or self.spec.arms is None)
+            and bool(m.outcome) != is_trained_on(m.arm, self.spec)
         )
 
 

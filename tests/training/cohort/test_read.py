@@ -60,7 +60,7 @@ def test_a_cohort_has_its_members_in_the_order_of_the_file(study: Study) -> None
         True, False, True, None,
     ]  # fmt: skip
     assert [member.id for member in cohort.trained_on()] == ["p1", "p2", "p3"]
-    assert cohort.other_arms() == ()
+    assert [member.id for member in cohort.not_trained_on()] == ["p4"]
 
 
 def test_a_spec_can_lie_apart_from_its_data(study: Study, tmp_path: Path) -> None:
@@ -127,11 +127,11 @@ def test_sham_patients_are_kept_but_not_learned_from(study: Study) -> None:
     cohort = read_cohort(_with_arms(study).write())
     assert [member.arm for member in cohort.members] == ["active", "active", "sham", "active"]
     assert [member.id for member in cohort.trained_on()] == ["p1", "p2"]
-    assert [member.id for member in cohort.other_arms()] == ["p3"]
+    assert [member.id for member in cohort.not_trained_on()] == ["p3", "p4"]
     study.spec += 'train_on = ["active", "sham"]\n'
     pooled = read_cohort(study.write())
     assert [member.id for member in pooled.trained_on()] == ["p1", "p2", "p3"]
-    assert pooled.other_arms() == ()
+    assert [member.id for member in pooled.not_trained_on()] == ["p4"]
 
 
 def test_an_arm_that_the_spec_does_not_know_is_refused(study: Study) -> None:

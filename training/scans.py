@@ -1,0 +1,78 @@
+"""One patient's scans at a time: read, accepted or refused, and averaged."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from data_schemas.connectome import Connectome, ConnectomeQuality
+from data_schemas.errors import DataError
+from data_schemas.patient import Patient
+from features.readers import read_relmat
+from training.cohort.records import CohortMember
+from training.summary import ConnectomeCounts
+
+
+class PatientScans:
+    """Reads one patient's scans at a time and counts what became of them."""
+
+    def __init__(self, quality: ConnectomeQuality) -> None:
+        self._quality = quality
+        self._refused: Counter[str] = Counter()
+        self._accepted = 0
+        self._regressed: set[bool] = set()
+
+    def attach(self, member: CohortMember) -> Patient:
+        """Return the patient with the mean of his accepted scans, if he has any."""
+        accepted = [scan for scan in map(self._read, member.connectome_files) if scan is not None]
+        if not accepted:
+            return member.patient
+        return member.patient.model_copy(update={"connectome": mean_connectome(accepted)})
+
+    def counts(self) -> ConnectomeCounts:
+        """Return how many scans were read, accepted and refused."""
+        refused = dict(sorted(self._refused.items()))
+        return ConnectomeCounts(
+            n_read=self._accepted + sum(refused.values()),
+            n_accepted=self._accepted,
+            refused=refused,
+        )
+
+    def regressed(self) -> bool | None:
+        """Return whether the global signal was regressed out of the accepted scans."""
+        return next(iter(self._regressed), None)
+
+    def _read(self, path: Path) -> Connectome | None:
+        scan = read_relmat(path)
+        if reason := self._quality.refusal(scan):
+            self._refused[reason] += 1
+            return None
+        self._accepted += 1
+        if scan.global_signal_regressed is not None:
+            self._regressed.add(scan.global_signal_regressed)
+        if len(self._regressed) > 1:
+            raise DataError(
+                "Scans with and without global signal regression are mixed, first seen at "
+                f"{path.name}; the sign of an anticorrelation depends on it. "
+                "Process all scans alike, or leave one kind out."
+            )
+        return scan
+
+
+def mean_connectome(scans: Sequence[Connectome]) -> Connectome:
+    """Return one connectome: the runs of one patient averaged as Fisher z.
+
+    Raises
+    ------
+    DataError
+        When the runs do not share their parcels.
+    """
+    if len(scans) == 1:
+        return scans[0]
+    first = scans[0]
+    if any(scan.labels != first.labels for scan in scans):
+        raise DataError("The runs of one patient are on different parcels; use one atlas.")
+    limit = 1 - 1e-6
+    z = np.arctanh(np.clip([scan.upper_triangle for scan in scans], -limit, limit))
+    return first.model_copy(update={"upper_triangle": np.tanh(np.mean(z, axis=0))})
