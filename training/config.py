@@ -36,6 +36,13 @@ class ValidationConfig(BaseModel):
     inner_folds: int = Field(ge=2, le=20)
     bootstraps: int = Field(ge=100, le=100_000)
     confidence: float = Field(ge=0.5, lt=1)
+    thresholds: tuple[float, ...] = Field(
+        description="Probabilities at which to report sensitivity, specificity, PPV and NPV."
+    )
+    permutations: int = Field(ge=0, le=100_000, description="Of the outcome, within sites.")
+    latest_share: float = Field(
+        gt=0, lt=1, description="Patients held out by date, where dates of treatment are known."
+    )
 
 
 class BoostingConfig(BaseModel):
@@ -79,6 +86,30 @@ class IntervalConfig(BaseModel):
     level: float = Field(gt=0, lt=1)
 
 
+class StabilityConfig(BaseModel):
+    """How far predictions move when the cohort is drawn again."""
+
+    model_config = _STRICT
+
+    replicates: int = Field(ge=0, le=10_000, description="Bootstraps of the whole pipeline.")
+
+
+class SubgroupsConfig(BaseModel):
+    """In whom performance is reported apart, beside sex, age and anxiety."""
+
+    model_config = _STRICT
+
+    columns: tuple[str, ...] = Field(description="Names of features.")
+
+
+class ChecksConfig(BaseModel):
+    """Coded checks."""
+
+    model_config = _STRICT
+
+    ignore: tuple[str, ...] = Field(description="Codes that are reported but never fatal.")
+
+
 class TrackingConfig(BaseModel):
     """Names in MLflow."""
 
@@ -95,12 +126,18 @@ class TrainingConfig(BaseModel):
 
     seed: int = Field(ge=0, lt=2**31)
     outcome: OutcomeKind
+    secondary_outcomes: tuple[OutcomeKind, ...] = Field(
+        description="Evaluated in the same way, but not served."
+    )
     feature_groups: tuple[Literal["clinical", "connectivity"], ...] = Field(min_length=1)
     validation: ValidationConfig
     boosting: BoostingConfig
     minimum: MinimumConfig
     abstention: AbstentionConfig
     interval: IntervalConfig
+    stability: StabilityConfig
+    subgroups: SubgroupsConfig
+    checks: ChecksConfig
     connectome: ConnectomeQuality
     tracking: TrackingConfig
 

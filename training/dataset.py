@@ -1,13 +1,15 @@
 """From a cohort to arrays: one row of features a patient, one connectome in memory at a time."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Final
 
 import numpy as np
 
 from data_schemas.errors import DataError
+from data_schemas.instruments import get_instrument
+from data_schemas.outcome import OutcomeKind
 from features.table import Feature, extra_feature, feature_table, patient_row
 from training.cohort.records import Cohort, CohortMember
 from training.config import TrainingConfig
@@ -121,15 +123,15 @@ def build_table(
         without global signal regression are mixed.
     """
     members = cohort.trained_on()
-    y = np.array([m.outcome is not None and m.outcome.achieved(config.outcome) for m in members])
+    y = reached(members, config.outcome) == 1
     _check_outcomes(y, config)
     features = cohort_features(cohort, config)
     others = cohort.not_trained_on()
     scans = PatientScans(config.connectome)
-    report = _counting(progress, len(members) + len(others))
+    report = counting(progress, len(members) + len(others))
     X = feature_rows(members, features, scans, report)
     counts = scans.counts()
-    site = _sites(members)
+    site = sites_of(members)
     bystanders = None
     if others:
         bystanders = _bystanders(others, feature_rows(others, features, scans, report), config)
@@ -145,6 +147,27 @@ def build_table(
         site_names=tuple(name for name in np.unique(site).tolist() if name != UNKNOWN_SITE),
         bystanders=bystanders,
     )
+
+
+def with_outcome(table: TrainingTable, cohort: Cohort, kind: OutcomeKind) -> TrainingTable | None:
+    """Return the table of `build_table` with another outcome; None where it tells nobody apart.
+
+    Parameters
+    ----------
+    table : TrainingTable
+        Of this cohort.
+    kind : {"response", "remission"}
+    """
+    instrument = get_instrument(cohort.spec.outcome.instrument)
+    if kind == "remission" and instrument.remission_cutoff is None:
+        return None
+    y = reached(cohort.trained_on(), kind)
+    if np.ptp(y) == 0:
+        return None
+    bystanders = table.bystanders and replace(
+        table.bystanders, y=reached(cohort.not_trained_on(), kind)
+    )
+    return replace(table, y=y == 1, bystanders=bystanders)
 
 
 def feature_rows(
@@ -170,21 +193,24 @@ def feature_rows(
 def _bystanders(
     members: Sequence[CohortMember], X: FloatArray, config: TrainingConfig
 ) -> Bystanders:
+    groups = [OUTCOME_UNKNOWN if m.outcome is None else str(m.arm) for m in members]
+    y = reached(members, config.outcome)
+    return Bystanders(X=X, y=y, site=sites_of(members), group=np.array(groups, dtype=np.str_))
+
+
+def reached(members: Sequence[CohortMember], kind: OutcomeKind) -> FloatArray:
+    """Return 1 where the outcome was reached, 0 where not, NaN where it is unknown, shape (n,)."""
     outcomes = [member.outcome for member in members]
-    groups = [OUTCOME_UNKNOWN if member.outcome is None else str(member.arm) for member in members]
-    return Bystanders(
-        X=X,
-        y=np.array([np.nan if o is None else float(o.achieved(config.outcome)) for o in outcomes]),
-        site=_sites(members),
-        group=np.array(groups, dtype=np.str_),
-    )
+    return np.array([np.nan if o is None else float(o.achieved(kind)) for o in outcomes])
 
 
-def _sites(members: Sequence[CohortMember]) -> SiteArray:
+def sites_of(members: Sequence[CohortMember]) -> SiteArray:
+    """Return the members' sites, shape (n,)."""
     return np.array([m.patient.site or UNKNOWN_SITE for m in members], dtype=np.str_)
 
 
-def _counting(progress: Progress | None, total: int) -> Callable[[], None]:
+def counting(progress: Progress | None, total: int) -> Callable[[], None]:
+    """Return what to call once a patient, so that progress is told how many are done."""
     done = count(1)
     return (lambda: None) if progress is None else (lambda: progress(next(done), total))
 

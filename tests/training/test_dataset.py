@@ -16,7 +16,7 @@ from data_schemas.patient import Patient
 from features.connectivity import connectivity_summary
 from training.cohort.records import Cohort, CohortMember
 from training.config import load_config
-from training.dataset import OUTCOME_UNKNOWN, build_table
+from training.dataset import OUTCOME_UNKNOWN, build_table, with_outcome
 from training.learning.splits import UNKNOWN_SITE
 from training.scans import mean_connectome
 
@@ -110,6 +110,21 @@ def test_those_not_learned_from_are_bystanders() -> None:
     assert bystanders.X[:, 0].tolist() == [61, 72]
     np.testing.assert_array_equal(bystanders.y, [1.0, np.nan])
     assert bystanders.site.tolist() == ["b", UNKNOWN_SITE]
+
+
+def test_the_same_patients_with_another_outcome() -> None:
+    members = [member(1, final=20), member(2, final=10), member(3, final=5)]
+    group = cohort(*members, replace(member(4), outcome=None))
+    table = build_table(group, CONFIG)
+    remission = with_outcome(table, group, "remission")
+    assert table.y.tolist() == [False, True, True]
+    assert remission is not None
+    assert remission.bystanders is not None
+    assert remission.y.tolist() == [False, False, True]
+    assert remission.X is table.X
+    np.testing.assert_array_equal(remission.bystanders.y, [np.nan])
+    nobody = cohort(*members[:2])
+    assert with_outcome(build_table(nobody, CONFIG), nobody, "remission") is None
 
 
 @given(st.integers(0, 30), st.integers(1, 4))

@@ -26,7 +26,13 @@ from serving.model_document import (
 from serving.predictor import ResponsePredictor
 from training.config import TrainingConfig
 from training.dataset import TrainingTable
-from training.learning.models import BASE_RATE, LIGHTGBM_BOTH, BoostedModel, fit_boosted
+from training.learning.models import (
+    BASE_RATE,
+    LIGHTGBM_BOTH,
+    BoostedModel,
+    fit_boosted,
+    varying_columns,
+)
 from training.learning.recalibration import Recalibration
 from training.learning.rows import FloatArray, IntArray
 from training.learning.validation import model_columns
@@ -134,13 +140,8 @@ def _usable_columns(table: TrainingTable, served: str) -> IntArray:
 
     A model that serves the base rate lists all of them, since its notices speak of them.
     """
-    wanted = LIGHTGBM_BOTH if served == BASE_RATE else served
-    varying = [
-        number
-        for number in model_columns(wanted, table)
-        if len(np.unique(known(table.X[:, number]))) > 1
-    ]
-    return np.array(varying, dtype=np.int64)
+    wanted = model_columns(LIGHTGBM_BOTH if served == BASE_RATE else served, table)
+    return wanted[varying_columns(table.X[:, wanted])]
 
 
 def known(values: FloatArray) -> FloatArray:

@@ -25,7 +25,7 @@ from sklearn.preprocessing import StandardScaler
 from training.config import TrainingConfig
 from training.learning.boosting import Bag, fit_bag
 from training.learning.recalibration import Recalibration, fit_recalibration
-from training.learning.rows import BoolArray, FloatArray, TrainingRows
+from training.learning.rows import BoolArray, FloatArray, IntArray, TrainingRows
 from training.learning.splits import Split, inner_splits
 
 BASE_RATE: Final = "base_rate"
@@ -109,14 +109,15 @@ class LogisticModel:
 
 @dataclass(frozen=True)
 class BoostedModel:
-    """A bag of boosters and its recalibration."""
+    """A bag of boosters, the columns of X that it was fitted on, and its recalibration."""
 
     bag: Bag
+    columns: IntArray
     recalibration: Recalibration
 
     def log_odds(self, X: FloatArray) -> FloatArray:
         """Return the recalibrated mean margin."""
-        return self.recalibration.log_odds(self.bag.margin(X))
+        return self.recalibration.log_odds(self.bag.margin(X[:, self.columns]))
 
     def settings(self) -> str:
         """Return the size of the trees."""
@@ -125,7 +126,7 @@ class BoostedModel:
     def state_digest(self) -> str:
         """Return a SHA-256 of all trees and the recalibration."""
         trees = "".join(booster.model_to_string() for booster in self.bag.boosters)
-        return _digest(trees + repr(self.recalibration))
+        return _digest(trees + repr(self.columns.tolist()) + repr(self.recalibration))
 
 
 def fit_base_rate(y: BoolArray) -> BaseRateModel:
@@ -164,12 +165,23 @@ def fit_logistic(rows: TrainingRows, config: TrainingConfig, *, tuned: bool) -> 
 
 
 def fit_boosted(rows: TrainingRows, config: TrainingConfig) -> FittedModel:
-    """Fit, bag and recalibrate LightGBM; the base rate where no fold holds both outcomes."""
+    """Fit, bag and recalibrate LightGBM; the base rate where no fold holds both outcomes.
+
+    Columns that do not vary teach nothing, and are left out of the draw of features for each tree.
+    """
     splits = _inner(rows, config, repeats=config.boosting.bag_repeats)
-    if not splits or rows.X.shape[1] == 0:
+    columns = varying_columns(rows.X)
+    if not splits or len(columns) == 0:
         return fit_base_rate(rows.y)
-    bag = fit_bag(rows, splits, config.boosting, config.seed)
-    return BoostedModel(bag, fit_recalibration(bag.out_of_fold_margin, rows.y, rows.site))
+    bag = fit_bag(rows.columns(columns), splits, config.boosting, config.seed)
+    recalibration = fit_recalibration(bag.out_of_fold_margin, rows.y, rows.site)
+    return BoostedModel(bag, columns, recalibration)
+
+
+def varying_columns(X: FloatArray) -> IntArray:
+    """Return the columns with two known values or more."""
+    # fmin and fmax pass over NaN, and compare as false where nothing is known.
+    return np.flatnonzero(np.fmax.reduce(X, axis=0) > np.fmin.reduce(X, axis=0))
 
 
 def _inner(rows: TrainingRows, config: TrainingConfig, repeats: int) -> list[Split]:
@@ -181,6 +193,7 @@ def _inner(rows: TrainingRows, config: TrainingConfig, repeats: int) -> list[Spl
         folds=validation.inner_folds,
         repeats=repeats,
         seed=config.seed,
+        patient=rows.patient,
     )
 
 

@@ -1,0 +1,188 @@
+"""Another cohort, on which the fitted models are judged without any refit."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from data_schemas.errors import DataError
+from data_schemas.extra import ExtraDeclaration
+from serving.predictor import ResponsePredictor
+from training.cohort.read import read_cohort
+from training.cohort.records import CohortMember
+from training.config import TrainingConfig
+from training.dataset import (
+    TrainingTable,
+    common_instrument,
+    counting,
+    feature_rows,
+    reached,
+    sites_of,
+)
+from training.learning.models import probability
+from training.learning.rows import BoolArray, FloatArray, SiteArray
+from training.learning.validation import fit_model, model_columns
+from training.scans import PatientScans
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class ExternalPatients:
+    """Patients of another study, described as the training patients are.
+
+    Attributes
+    ----------
+    name : str
+        Of their cohort.
+    description : str
+        Of their cohort.
+    fingerprint : str
+        SHA-256 of its spec and files.
+    X : ndarray of float, shape (n, p)
+        The training table's features.
+    y : ndarray of bool, shape (n,)
+        Whether each reached the outcome, by the definition of their own study's instrument.
+    site : ndarray of str, shape (n,)
+    has_connectome : ndarray of bool, shape (n,)
+    """
+
+    name: str
+    description: str
+    fingerprint: str
+    X: FloatArray
+    y: BoolArray
+    site: SiteArray
+    has_connectome: BoolArray
+
+
+def read_external(
+    path: Path,
+    data: Path | None,
+    table: TrainingTable,
+    config: TrainingConfig,
+    progress: Progress | None = None,
+) -> ExternalPatients:
+    """Read a cohort for external validation: the arms that its spec would train on.
+
+    Parameters
+    ----------
+    path, data : Path
+        As of the training cohort.
+    table : TrainingTable
+        Whose features are computed.
+
+    Raises
+    ------
+    DataError
+        When it cannot be read, nobody's outcome is known, all outcomes are alike, or its patients
+        are rated on other instruments than the model's.
+    """
+    cohort = read_cohort(path, data, progress)
+    members = cohort.trained_on()
+    _check_instruments(members, table)
+    _check_units(cohort.spec.extra_declarations(), table)
+    y = reached(members, config.outcome) == 1
+    if y.all() or not y.any():
+        raise DataError(
+            f"The external cohort {cohort.name} has {len(y)} patients with a known outcome, and "
+            "not both outcomes among them; nothing can be judged on it."
+        )
+    scans = PatientScans(config.connectome)
+    X = feature_rows(members, table.features, scans, counting(progress, len(members)))
+    return ExternalPatients(
+        name=cohort.name,
+        description=cohort.spec.description,
+        fingerprint=cohort.fingerprint,
+        X=X,
+        y=y,
+        site=sites_of(members),
+        has_connectome=_any_known(X[:, table.columns_of("connectivity")]),
+    )
+
+
+def external_frame(
+    patients: ExternalPatients,
+    table: TrainingTable,
+    models: Sequence[str],
+    predictor: ResponsePredictor,
+    *,
+    served: str,
+    config: TrainingConfig,
+) -> pd.DataFrame:
+    """Return every model's predictions for the external patients.
+
+    The served model is the artefact itself; the comparators are fitted on all training patients.
+
+    Returns
+    -------
+    DataFrame
+        Columns as of the out-of-fold predictions; one repeat, one fold.
+    """
+    few = table.smaller_class < config.minimum.smaller_class
+    frames = []
+    for name in models:
+        log_odds = (
+            _artefact_log_odds(predictor, table, patients.X)
+            if name == served
+            else _refitted_log_odds(name, table, patients.X, config, too_few=few)
+        )
+        frames.append(
+            pd.DataFrame(
+                {
+                    "row": np.arange(len(patients.y)) + 1,
+                    "site": patients.site,
+                    "has_connectome": patients.has_connectome,
+                    "repeat": 0,
+                    "fold": 0,
+                    "y": patients.y.astype(np.int64),
+                    "model": name,
+                    "probability": probability(log_odds),
+                    "log_odds": log_odds,
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def _artefact_log_odds(
+    predictor: ResponsePredictor, table: TrainingTable, X: FloatArray
+) -> FloatArray:
+    places = {feature.name: number for number, feature in enumerate(table.features)}
+    return predictor.log_odds(X[:, [places[feature.name] for feature in predictor.features]])
+
+
+def _refitted_log_odds(
+    name: str, table: TrainingTable, X: FloatArray, config: TrainingConfig, *, too_few: bool
+) -> FloatArray:
+    columns = model_columns(name, table)
+    rows = table.training_rows().columns(columns)
+    return fit_model(name, rows, config, too_few=too_few).log_odds(X[:, columns])
+
+
+def _check_instruments(members: Sequence[CohortMember], table: TrainingTable) -> None:
+    for field in ("depression_instrument", "anxiety_instrument"):
+        trained, found = getattr(table, field), common_instrument(members, field)
+        if trained is not None and found is not None and trained != found:
+            raise DataError(
+                f"The external cohort rates {field.split('_', maxsplit=1)[0]} on {found}, the "
+                f"model was trained on {trained}; totals are not converted. Map the {trained} "
+                "total in its cohort.toml, or leave the field out."
+            )
+
+
+def _check_units(declared: Sequence[ExtraDeclaration], table: TrainingTable) -> None:
+    trained = {feature.name: feature.unit for feature in table.features}
+    for extra in declared:
+        if trained.get(extra.name, extra.unit) != extra.unit:
+            raise DataError(
+                f"The external cohort gives {extra.name} in {extra.unit}, the model was trained on "
+                f"{trained[extra.name]}; declare it in the same unit, or leave it out."
+            )
+
+
+def _any_known(columns: FloatArray) -> BoolArray:
+    known: BoolArray = np.any(~np.isnan(columns), axis=1)
+    return known
