@@ -10,6 +10,7 @@ A whole one, for a BIDS folder with scores in long form and connectomes as files
     [treatment]
     is_tms = true
     description = "Left DLPFC TMS, 30 sessions over six weeks"
+    start_date = "participants.first_session"  # ISO; only to hold out the latest patients
 
     [tables.participants]            # the first table lists the participants
     file = "participants.tsv"        # joined on participant_id; another name: id = "record_id"
@@ -138,6 +139,7 @@ class CohortSpec(BaseModel):
         )
         before = {**self.predictors(), "outcome.baseline": outcome.baseline}
         yield from rules.post_treatment(before, outcome.final, tables)
+        yield from rules.dates_as_predictors(before, self.treatment.start_date, tables)
         for name, extra in self.extra.items():
             yield from rules.wrong_units(f"extra.{name}", extra, extra.unit)
             if reason := post_treatment_reason(name):
@@ -161,7 +163,9 @@ class CohortSpec(BaseModel):
             "outcome.baseline": self.outcome.baseline,
             "outcome.final": self.outcome.final,
         }
-        return {**filters, **self.predictors(), **outcome, **arms}
+        start = self.treatment.start_date
+        dates = {"treatment.start_date": start} if start else {}
+        return {**filters, **self.predictors(), **outcome, **arms, **dates}
 
     def place(self, reference: str) -> tuple[str, str]:
         """Return the table and the column of a 'table.column' of this spec."""

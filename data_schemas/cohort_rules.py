@@ -154,6 +154,18 @@ def post_treatment(predictors: Sources, final: Source, tables: Tables) -> Iterat
                 yield FieldProblem(key, f"'{reference}' cannot be a predictor: it {reason}")
 
 
+def dates_as_predictors(
+    predictors: Sources, start: Source | None, tables: Tables
+) -> Iterator[FieldProblem]:
+    """Yield the predictors that are read from the column of the dates of treatment."""
+    places = {resolve(reference, tables) for reference in (start.references() if start else ())}
+    for key, source in predictors.items():
+        for reference in source.references():
+            if resolve(reference, tables) in places:
+                problem = f"'{reference}' cannot be a predictor: it dates the start of treatment"
+                yield FieldProblem(key, problem)
+
+
 def _later_visit(visit: str | None, outcome_visit: str | None) -> str | None:
     if visit is not None and visit == outcome_visit:
         return f"is read at the visit of the outcome, '{visit}'"

@@ -21,6 +21,18 @@ class Treatment(BaseModel):
         description="False when the treatment was something else; said in reports."
     )
     description: str = Field(min_length=1, description="The treatment in one line.")
+    start_date: SourceField | None = Field(
+        default=None,
+        description="Each participant's first session: YYYY-MM-DD, YYYY-MM or YYYY. It only tells "
+        "who came later, so that the latest can be held out; it is never a predictor.",
+    )
+
+    @field_validator("start_date")
+    @classmethod
+    def _is_one_column(cls, start_date: Source | None) -> Source | None:
+        if start_date is not None and start_date.model_fields_set - {"column", "visit", "missing"}:
+            raise ValueError("is read from one column; beside it, only visit and missing are used")
+        return start_date
 
 
 class OutcomeColumns(BaseModel):

@@ -7,7 +7,14 @@ session may enter: such names are refused with the reason.
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from data_schemas.connectome import Connectome
 from data_schemas.errors import DataError, did_you_mean, field_error
@@ -220,16 +227,13 @@ class Patient(BaseModel):
 
     @field_validator("depression_instrument", "anxiety_instrument")
     @classmethod
-    def _instrument_is_known(cls, name: str | None) -> str | None:
-        if name is None:
-            return None
-        try:
-            return get_instrument(name).name
-        except DataError:
-            allowed = ", ".join(INSTRUMENTS)
-            raise ValueError(
-                f"is not a known instrument.{did_you_mean(name, INSTRUMENTS)} Allowed: {allowed}"
-            ) from None
+    def _instrument_is_known(cls, name: str | None, info: ValidationInfo) -> str | None:
+        if name is None or name in INSTRUMENTS:
+            return name
+        field = str(info.field_name)
+        allowed = _instruments_of(field.removesuffix("_instrument"))
+        problem = f"is not a known instrument.{did_you_mean(name, allowed)}"
+        raise field_error(field, problem, ", ".join(allowed))
 
     @model_validator(mode="before")
     @classmethod
@@ -310,15 +314,21 @@ def _checked_total(instrument_name: str, items: tuple[int, ...]) -> int:
         raise field_error("depression_items", error.message) from None
 
 
+def _instruments_of(kind: str) -> list[str]:
+    domains = ("anxiety",) if kind == "anxiety" else SEVERITY_DOMAINS
+    return [name for name, instrument in INSTRUMENTS.items() if instrument.domain in domains]
+
+
 def _check_total(domain: str, instrument_name: str | None, total: float | None) -> None:
     if total is None:
         return
     if instrument_name is None:
         raise field_error(f"{domain}_total", f"needs {domain}_instrument")
     instrument = get_instrument(instrument_name)
-    allowed = ("anxiety",) if domain == "anxiety" else SEVERITY_DOMAINS
-    if instrument.domain not in allowed:
-        raise field_error(f"{domain}_instrument", f"{instrument_name} does not measure {domain}")
+    allowed = _instruments_of(domain)
+    if instrument_name not in allowed:
+        problem = f"{instrument_name} does not measure {domain}"
+        raise field_error(f"{domain}_instrument", problem, ", ".join(allowed))
     if not instrument.minimum <= total <= instrument.maximum:
         raise field_error(
             f"{domain}_total",

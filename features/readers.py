@@ -78,8 +78,9 @@ def read_relmat(path: Path) -> Connectome:
     labels = _labels(path, header)
     matrix = _matrix(path, rows, labels)
     sidecar = path.with_suffix(".json")
+    quality = _quality(sidecar)
     try:
-        return Connectome.from_matrix(labels, matrix, **_quality(sidecar))
+        return Connectome.from_matrix(labels, matrix, **quality)
     except DataError as error:
         _refuse(path, error.message, *error.problems)
     except ValidationError as error:

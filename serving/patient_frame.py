@@ -9,9 +9,9 @@ One column is one field of `Patient`; a missing cell, or a missing column, is un
 |                        | has no place for the unknown                                        |
 | words                  | string                                                              |
 | `coil_site_mni_mm`     | three doubles: `coil_site_x_mm`, `coil_site_y_mm`, `coil_site_z_mm` |
+| `depression_items`     | doubles, `depression_item_1` and so on: all of a patient's, or none |
 | `extra`                | one double each, `extra.NAME`                                       |
-| `depression_items`,    | string, the JSON of the field                                       |
-| `connectome`           |                                                                     |
+| `connectome`           | string, the JSON of the field                                       |
 """
 
 import json
@@ -26,11 +26,8 @@ from pydantic import ValidationError
 
 from data_schemas.errors import DataError, FieldProblem, did_you_mean, field_problems
 from data_schemas.patient import Patient, post_treatment_reason
+from data_schemas.patient_columns import COIL_SITE_COLUMNS, EXTRA_PREFIX, ITEM_COLUMNS
 from data_schemas.prediction import Prediction
-
-EXTRA_PREFIX: Final = "extra."
-_COIL_SITE: Final = ("coil_site_x_mm", "coil_site_y_mm", "coil_site_z_mm")
-_AS_JSON: Final = ("depression_items", "connectome")
 
 ANSWER_COLUMNS: Final = (
     "response_probability",
@@ -63,10 +60,12 @@ def frame_columns(extra_names: Iterable[str] = ()) -> tuple[FrameColumn, ...]:
     columns: list[FrameColumn] = []
     for name, field in Patient.model_fields.items():
         if name == "coil_site_mni_mm":
-            columns += [FrameColumn(axis, "double") for axis in _COIL_SITE]
+            columns += [FrameColumn(axis, "double") for axis in COIL_SITE_COLUMNS]
+        elif name == "depression_items":
+            columns += [FrameColumn(item, "double") for item in ITEM_COLUMNS]
         elif name == "extra":
             columns += [FrameColumn(EXTRA_PREFIX + extra, "double") for extra in extra_names]
-        elif name in _AS_JSON:
+        elif name == "connectome":
             columns.append(FrameColumn(name, "string"))
         else:
             columns.append(FrameColumn(name, _kind(field.annotation)))
@@ -111,12 +110,11 @@ def patients_to_frame(patients: Sequence[Patient]) -> pd.DataFrame:
 
 def _row_of(patient: Patient) -> dict[str, object]:
     row: dict[str, object] = dict(patient)
-    extra, site = row.pop("extra"), row.pop("coil_site_mni_mm")
-    assert isinstance(extra, dict)  # noqa: S101
-    row.update({EXTRA_PREFIX + name: value for name, value in extra.items()})
-    row.update(zip(_COIL_SITE, site if isinstance(site, tuple) else (None,) * 3, strict=True))
-    if patient.depression_items is not None:
-        row["depression_items"] = json.dumps(patient.depression_items)
+    for name in ("extra", "coil_site_mni_mm", "depression_items"):
+        del row[name]
+    row.update({EXTRA_PREFIX + name: value for name, value in patient.extra.items()})
+    row.update(zip(COIL_SITE_COLUMNS, patient.coil_site_mni_mm or (), strict=False))
+    row.update(zip(ITEM_COLUMNS, patient.depression_items or (), strict=False))
     if patient.connectome is not None:
         # Pydantic takes thirty times as long over the 100,000 correlations of a scan.
         content = orjson.dumps(dict(patient.connectome), option=orjson.OPT_SERIALIZE_NUMPY)
@@ -201,14 +199,32 @@ def _patient(record: Mapping[Any, Any]) -> Patient:
         if name.startswith(EXTRA_PREFIX):
             extra[name.removeprefix(EXTRA_PREFIX)] = value
         else:
-            fields[name] = _decoded(name, value) if name in _AS_JSON else value
-    site = [fields.pop(axis, None) for axis in _COIL_SITE]
-    if any(part is not None for part in site):
-        if None in site:
-            problem = "is missing while the other coordinates are not"
-            raise _CellError(_COIL_SITE[site.index(None)], problem)
-        fields["coil_site_mni_mm"] = site
+            fields[name] = _decoded(name, value) if name == "connectome" else value
+    if any(column in fields for column in COIL_SITE_COLUMNS):
+        fields["coil_site_mni_mm"] = _taken(fields, COIL_SITE_COLUMNS, "the other coordinates are")
+    known = [number for number, column in enumerate(ITEM_COLUMNS, 1) if column in fields]
+    if known:
+        columns = ITEM_COLUMNS[: known[-1]]
+        items = zip(columns, _taken(fields, columns, "later items are"), strict=True)
+        fields["depression_items"] = [_whole(column, score) for column, score in items]
     return Patient.model_validate({**fields, "extra": extra})
+
+
+def _taken(fields: dict[str, Any], columns: Sequence[str], others: str) -> list[Any]:
+    """Take all of these cells out of the fields; none of them may be missing."""
+    for column in columns:
+        if column not in fields:
+            raise _CellError(column, f"is missing while {others} not")
+    return [fields.pop(column) for column in columns]
+
+
+def _whole(column: str, value: object) -> object:
+    """Return an item score as the whole number that a column of doubles holds."""
+    if not isinstance(value, float):
+        return value
+    if not value.is_integer():
+        raise _CellError(column, "should be a whole number")
+    return int(value)
 
 
 def _is_missing(value: object) -> bool:

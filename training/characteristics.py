@@ -1,16 +1,12 @@
 """Who the patients are: characteristics by outcome, and counts by site, small cells withheld."""
 
-from typing import Final
-
 import numpy as np
 
 from features.table import YES_NO
 from training.dataset import TrainingTable
 from training.learning.rows import BoolArray, FloatArray
+from training.small_cells import SMALLEST_CELL, may_be_shown
 from training.summary import Characteristic, SiteCount
-
-# The usual rule of statistical offices: cells of fewer than five people are not published.
-SMALLEST_CELL: Final = 5
 
 
 def characteristics(table: TrainingTable) -> tuple[Characteristic, ...]:
@@ -26,13 +22,13 @@ def site_counts(table: TrainingTable) -> tuple[SiteCount, ...]:
     """Return patients and events at each site; small counts are None.
 
     Events are withheld where fewer than five patients reached the outcome, or fewer than five did
-    not. Where one site alone is withheld, so is the next smallest, or the total would tell it.
+    not, and where the total would tell such a count (`training.small_cells`).
     """
     names = np.unique(table.site)
     n_patients = [int(np.count_nonzero(table.site == name)) for name in names]
     n_events = [int(np.count_nonzero(table.y[table.site == name])) for name in names]
     rarer = [min(events, n - events) for n, events in zip(n_patients, n_events, strict=True)]
-    patients_shown, events_shown = _may_be_shown(n_patients), _may_be_shown(rarer)
+    patients_shown, events_shown = may_be_shown(n_patients), may_be_shown(rarer)
     return tuple(
         SiteCount(
             site=str(name),
@@ -41,13 +37,6 @@ def site_counts(table: TrainingTable) -> tuple[SiteCount, ...]:
         )
         for place, name in enumerate(names)
     )
-
-
-def _may_be_shown(counts: list[int]) -> list[bool]:
-    shown = [count >= SMALLEST_CELL for count in counts]
-    if shown.count(False) == 1 and any(shown):
-        shown[min((n, place) for place, n in enumerate(counts) if shown[place])[1]] = False
-    return shown
 
 
 def _characteristic(label: str, unit: str, values: FloatArray, y: BoolArray) -> Characteristic:

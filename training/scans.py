@@ -9,16 +9,25 @@ import numpy as np
 from data_schemas.connectome import Connectome, ConnectomeQuality
 from data_schemas.errors import DataError
 from data_schemas.patient import Patient
-from features.readers import read_relmat
 from training.cohort.records import CohortMember
+from training.cohort.scans import read_scan, relative_name
 from training.summary import ConnectomeCounts
 
 
 class PatientScans:
-    """Reads one patient's scans at a time and counts what became of them."""
+    """Reads one patient's scans at a time and counts what became of them.
 
-    def __init__(self, quality: ConnectomeQuality) -> None:
+    Parameters
+    ----------
+    quality : ConnectomeQuality
+        What a scan must reach to be used.
+    folder : Path
+        The cohort's data folder, relative to which errors name files.
+    """
+
+    def __init__(self, quality: ConnectomeQuality, folder: Path) -> None:
         self._quality = quality
+        self._folder = folder
         self._refused: Counter[str] = Counter()
         self._accepted = 0
         self._regressed: set[bool] = set()
@@ -44,7 +53,7 @@ class PatientScans:
         return next(iter(self._regressed), None)
 
     def _read(self, path: Path) -> Connectome | None:
-        scan = read_relmat(path)
+        scan = read_scan(path, self._folder)
         if reason := self._quality.refusal(scan):
             self._refused[reason] += 1
             return None
@@ -52,9 +61,10 @@ class PatientScans:
         if scan.global_signal_regressed is not None:
             self._regressed.add(scan.global_signal_regressed)
         if len(self._regressed) > 1:
+            name = relative_name(path, self._folder)
             raise DataError(
                 "Scans with and without global signal regression are mixed, first seen at "
-                f"{path.name}; the sign of an anticorrelation depends on it. "
+                f"{name}; the sign of an anticorrelation depends on it. "
                 "Process all scans alike, or leave one kind out."
             )
         return scan

@@ -68,8 +68,9 @@ def test_any_patients_survive_every_container(records: list[dict[str, Any]]) -> 
 def test_every_field_of_a_patient_has_its_columns() -> None:
     names = [column.name for column in frame_columns(["grip_kg"])]
     coil = ["coil_site_x_mm", "coil_site_y_mm", "coil_site_z_mm"]
-    scalars = set(Patient.model_fields) - {"coil_site_mni_mm", "extra"}
-    assert set(names) == scalars | set(coil) | {"extra.grip_kg"}
+    items = [f"depression_item_{number}" for number in range(1, 22)]  # BDI-II has the most
+    scalars = set(Patient.model_fields) - {"coil_site_mni_mm", "depression_items", "extra"}
+    assert set(names) == scalars | {*coil, *items, "extra.grip_kg"}
     kinds = {column.name: column.kind for column in frame_columns()}
     assert (kinds["age_years"], kinds["ssri"], kinds["failed_trials"]) == ("double",) * 3
     assert (kinds["sex"], kinds["site"], kinds["connectome"]) == ("string",) * 3
@@ -79,6 +80,17 @@ def test_missing_columns_and_cells_are_unknown() -> None:
     cells = [None, np.nan, pd.NA]
     frame = pd.DataFrame({"age_years": cells, "sex": cells}, dtype="object")
     assert patients_from_frame(frame) == [Patient()] * 3
+
+
+def test_items_travel_in_columns_of_their_own() -> None:
+    short = Patient(depression_instrument="PHQ-9", depression_items=(1, 2, 3, 0, 1, 2, 3, 0, 1))
+    long = Patient(depression_instrument="HDRS-17", depression_items=(1,) * 17)
+    frame = patients_to_frame([short, Patient(), long])
+    assert frame["depression_item_3"].tolist() == pytest.approx([3, np.nan, 1], nan_ok=True)
+    assert frame["depression_item_10"].isna().tolist() == [True, True, False]
+    assert patients_from_frame(frame) == [short, Patient(), long]
+    with pytest.raises(DataError, match="PHQ-9 has 9 items and 8 were given"):
+        patients_from_frame(frame[:1].drop(columns="depression_item_9"))
 
 
 def test_a_connectome_travels_as_json() -> None:
@@ -118,7 +130,10 @@ def test_columns_that_do_not_belong_are_named(columns: list[Any], sentence: str)
         ({"coil_site_x_mm": 3.0}, "row 2, coil_site_y_mm: is missing while the other"),
         ({"connectome": "{" + VALUE}, "row 2, connectome: is not JSON"),
         ({"connectome": f'{{"labels": ["{VALUE}"]}}'}, "row 2, connectome.upper_triangle: is req"),
-        ({"depression_items": f'["{VALUE}"]'}, "row 2, depression_items: need a known"),
+        ({"depression_item_1": 2.0}, "row 2, depression_items: need a known"),
+        ({"depression_item_2": 2.0}, "row 2, depression_item_1: is missing while later items"),
+        ({"depression_item_1": float(VALUE) + 0.5}, "row 2, depression_item_1: should be a whole"),
+        ({"depression_item_1": VALUE}, "row 2, depression_items: need a known"),
     ],
 )
 def test_bad_cells_are_named_by_row_and_column(record: dict[str, Any], sentence: str) -> None:

@@ -35,26 +35,6 @@ def clinic(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_cohort_that_is_not_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    code, said = fails(capsys, "check", tmp_path / "nowhere")
-    assert code == 10
-    assert "nowhere" in said
-
-
-def test_a_table_that_is_empty(capsys: pytest.CaptureFixture[str], clinic: Path) -> None:
-    (clinic / "patients.csv").write_text("", "utf-8")
-    code, said = fails(capsys, "train", clinic, "--out", clinic / "run")
-    assert code == 10
-    assert "patients.csv is empty" in said
-
-
-def test_a_table_that_is_not_text(capsys: pytest.CaptureFixture[str], clinic: Path) -> None:
-    (clinic / "patients.csv").write_bytes(bytes(range(256)))
-    code, said = fails(capsys, "train", clinic, "--out", clinic / "run")
-    assert code == 10
-    assert "patients.csv" in said
-
-
 def test_check_shows_bad_cells_by_row_and_exits_10(
     capsys: pytest.CaptureFixture[str], clinic: Path
 ) -> None:

@@ -3,7 +3,8 @@ from dataclasses import replace
 import numpy as np
 from cohort_tables import simulated_table
 
-from training.characteristics import SMALLEST_CELL, characteristics, site_counts
+from training.characteristics import characteristics, site_counts
+from training.small_cells import SMALLEST_CELL
 
 TABLE = simulated_table()
 

@@ -78,6 +78,10 @@ def _missingness(reading: Reading) -> Iterator[Missingness]:
     for name, found in {**columns.fields, **extra}.items():
         missing = sum(value is None for value in found.values)
         yield Missingness(name, found.origin, missing, len(found.values))
+    if start := reading.spec.treatment.start_date:
+        undated = sum(member.treatment_started is None for member in reading.members)
+        (place,) = start.references()
+        yield Missingness("start of treatment", place, undated, len(reading.members))
     if reading.spec.connectome is not None:
         without = sum(not member.connectome_files for member in reading.members)
         place = reading.spec.connectome.files

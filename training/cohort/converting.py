@@ -11,14 +11,15 @@ from data_schemas.cohort_rules import field_kinds, field_unit
 from data_schemas.cohort_tables import Scalar, Source, conversion_factor, scalar_text
 from data_schemas.instruments import INSTRUMENTS
 from data_schemas.patient import Patient
-from training.cohort.joining import Column
+from training.cohort.joining import Column, report_no_numbers
 from training.cohort.records import Findings
 
 Values = list[Any]
 Numbers = npt.NDArray[np.float64]
 
-_YES = ("yes", "y", "true", "1")
-_NO = ("no", "n", "false", "0")
+# 1.0 where a program wrote yes and no with gaps as numbers.
+_YES = ("yes", "y", "true", "1", "1.0")
+_NO = ("no", "n", "false", "0", "0.0")
 _BOOLEANS = dict.fromkeys(_YES, True) | dict.fromkeys(_NO, False)
 _SEX_LETTERS = {"f": "female", "m": "male"}
 
@@ -72,8 +73,7 @@ def booleans(column: Column, findings: Findings) -> Values:
 def numbers_of(column: Column, findings: Findings) -> Numbers:
     """Return the numbers of a column as they are in the file, NaN where missing."""
     numbers = column.numbers()
-    unclear = column.known() & ~np.isfinite(numbers)
-    findings.bad_cells(column.place, column.rows[unclear], "is not a number")
+    report_no_numbers(column, column.known() & ~np.isfinite(numbers), findings)
     return np.where(np.isfinite(numbers), numbers, np.nan)
 
 

@@ -79,7 +79,8 @@ def _doubt_baselines(baseline: Totals, final: Totals, spec: CohortSpec, findings
 def _doubt_classes(learned: Sequence[CohortMember], findings: Findings) -> None:
     responses = sum(bool(member.outcome and member.outcome.response) for member in learned)
     smaller = min(responses, len(learned) - responses)
-    if smaller < SMALLEST_CLASS:
+    # Where all are of one class it is an error, which check and train report, and no doubt.
+    if 0 < smaller < SMALLEST_CLASS:
         message = (
             f"Fewer than {SMALLEST_CLASS} patients are in the rarer of response and no response. "
             "Nothing can be tuned on so few; a model trained on them gives the base rate and "

@@ -18,6 +18,8 @@ Positions = npt.NDArray[np.int64]
 
 ABSENT = -1
 
+_DECIMAL_COMMA = r"[+-]?[0-9]*,[0-9]+"
+
 # A visit label that many rows share is a name; a rarer text may be a patient's own value.
 _SHARED_BY = 5
 
@@ -36,16 +38,23 @@ class Column:
         File and column, for messages.
     decimal : str
         Decimal mark of its numbers.
+    table : str
+        Name of the table in the spec; '' where no spec describes the file.
     """
 
     cells: pd.Series
     rows: npt.NDArray[np.int64]
     place: str
     decimal: str = "."
+    table: str = ""
 
     def numbers(self) -> npt.NDArray[np.float64]:
         """Return the cells as float64, NaN where missing or no number."""
         return as_numbers(self.cells, self.decimal).to_numpy(dtype=np.float64)
+
+    def texts(self) -> list[str | None]:
+        """Return the cells, None where missing."""
+        return self.cells.astype("object").where(self.cells.notna(), None).tolist()
 
     def known(self) -> Mask:
         """Tell where a cell is not missing."""
@@ -89,7 +98,8 @@ class Study:
     def _chosen_rows(self, table: Table) -> Table:
         for condition in table.spec.rows:
             cells = table.cells(condition.column)
-            column = Column(cells, table.rows, table.place(condition.column), table.spec.decimal)
+            place = table.place(condition.column)
+            column = Column(cells, table.rows, place, table.spec.decimal, table.name)
             table = table.keep(satisfies(column, condition, self.findings))
         return table
 
@@ -155,7 +165,8 @@ class Study:
             positions = self._at_visit(table, visit)
         # Position -1 takes the last entry of each, and the mask takes it out again.
         aligned = cells.iloc[positions].reset_index(drop=True).mask(positions == ABSENT)
-        return Column(aligned, table.rows[positions], table.place(column), table.spec.decimal)
+        place, decimal = table.place(column), table.spec.decimal
+        return Column(aligned, table.rows[positions], place, decimal, table.name)
 
     def columns(self, source: Source) -> list[Column]:
         """Return every column of a source."""
@@ -238,9 +249,18 @@ def satisfies(column: Column, condition: RowFilter, findings: Findings) -> Mask:
         high = np.inf if condition.at_most is None else condition.at_most
         numbers = column.numbers()
         result &= (numbers >= low) & (numbers <= high)
-        unclear = column.known() & np.isnan(numbers)
-        findings.bad_cells(column.place, column.rows[unclear], "is not a number")
+        report_no_numbers(column, column.known() & np.isnan(numbers), findings)
     return result.to_numpy(dtype=np.bool_)
+
+
+def report_no_numbers(column: Column, unclear: Mask, findings: Findings) -> None:
+    """Report the cells that should be numbers and are none, with what a decimal comma needs."""
+    comma = column.cells.str.fullmatch(_DECIMAL_COMMA).fillna(value=False).to_numpy(dtype=np.bool_)
+    reads_it = f'decimal = "," in [tables.{column.table}] reads it'
+    remedy = reads_it if column.table else "write a point"
+    sentence = f"is not a number; if its comma is the decimal mark, {remedy}"
+    findings.bad_cells(column.place, column.rows[unclear & comma], sentence)
+    findings.bad_cells(column.place, column.rows[unclear & ~comma], "is not a number")
 
 
 def _among(cells: pd.Series, values: Iterable[Scalar], decimal: str) -> pd.Series:

@@ -46,6 +46,22 @@ class FieldColumn:
         column = self.columns[min(part, len(self.columns) - 1)]
         return column.place, int(column.rows[participant])
 
+    def reads(self, other: "FieldColumn") -> bool:
+        """Tell whether both were read from the same cells (of several columns, the first)."""
+        if not self.columns or not other.columns:
+            return False
+        own, others = self.columns[0], other.columns[0]
+        return own.place == others.place and np.array_equal(own.rows, others.rows)
+
+    def where_known(self, other: "FieldColumn") -> "FieldColumn":
+        """Return this column without the values of those of whom the other knows none.
+
+        What is wrong with the cells of both has been reported once, with the other.
+        """
+        pairs = zip(self.values, other.values, strict=True)
+        values = [None if known is None else value for value, known in pairs]
+        return FieldColumn(values, self.columns)
+
 
 @dataclass
 class PatientColumns:
@@ -76,7 +92,8 @@ def patient_columns(study: Study, baseline: FieldColumn) -> PatientColumns:
     spec, findings = study.spec, study.findings
     found = PatientColumns()
     for name, source in spec.patient.items():
-        found.fields[name] = _field_column(study, name, source)
+        column = _field_column(study, name, source)
+        found.fields[name] = column.where_known(baseline) if column.reads(baseline) else column
     if not {"depression_instrument", "depression_total", "depression_items"} & set(spec.patient):
         instrument = get_instrument(spec.outcome.instrument)
         if instrument.domain in SEVERITY_DOMAINS:

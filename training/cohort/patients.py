@@ -1,7 +1,6 @@
 """A file of patients to predict: JSON, JSON lines, or a table with one row a patient."""
 
 import json
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,6 +12,7 @@ from data_schemas.cohort_rules import PATIENT_FIELDS
 from data_schemas.cohort_tables import TABLE_SUFFIXES, CohortTable, Source
 from data_schemas.errors import DataError, FieldProblem, did_you_mean, field_problems
 from data_schemas.patient import Patient, post_treatment_reason
+from data_schemas.patient_columns import COIL_SITE_COLUMNS, EXTRA_PREFIX, ITEM_COLUMNS
 from training.cohort.converting import field_values, numbers_of, optional
 from training.cohort.joining import Column
 from training.cohort.mapping import FieldColumn, PatientColumns, build_patients
@@ -20,9 +20,6 @@ from training.cohort.records import Findings
 from training.cohort.tables import Table, table_from_bytes
 
 ID_COLUMNS = ("participant_id", "id")
-COIL_COLUMNS = ("coil_site_x_mm", "coil_site_y_mm", "coil_site_z_mm")
-EXTRA_PREFIX = "extra."
-_ITEM = re.compile(r"depression_item_([1-9][0-9]?)")
 _ONE_COLUMN = tuple(
     name for name in PATIENT_FIELDS if name not in {"coil_site_mni_mm", "depression_items"}
 )
@@ -64,7 +61,7 @@ def read_patients(path: Path | str) -> list[tuple[str, Patient]]:
     if suffix in TABLE_SUFFIXES:
         # The grammar's checks of a path do not concern a file that the user names himself.
         spec = CohortTable.model_construct(file=path.name)
-        return _from_table(table_from_bytes(content, "patients", spec))
+        return _from_table(table_from_bytes(content, "", spec))
     allowed = ", ".join((".json", ".jsonl", *TABLE_SUFFIXES))
     raise DataError(f"'{path.name}' must end in one of: {allowed}.")
 
@@ -137,11 +134,12 @@ def _from_table(table: Table) -> list[tuple[str, Patient]]:
             column = _column(table, name)
             values = optional(numbers_of(column, findings))
             columns.extra[name.removeprefix(EXTRA_PREFIX)] = FieldColumn(values, (column,))
-    if set(COIL_COLUMNS) <= set(names):
+    if set(COIL_SITE_COLUMNS) <= set(names):
         columns.fields["coil_site_mni_mm"] = _field(
-            table, "coil_site_mni_mm", COIL_COLUMNS, findings
+            table, "coil_site_mni_mm", COIL_SITE_COLUMNS, findings
         )
-    items = sorted((name for name in names if _ITEM.fullmatch(name)), key=_item_number)
+    # A table for every instrument has more columns than the patients of one fill.
+    items = [name for name in ITEM_COLUMNS if name in names and table.cells(name).notna().any()]
     if items:
         columns.fields["depression_items"] = _field(table, "depression_items", items, findings)
     patients = build_patients(columns, len(table.rows), findings)
@@ -155,10 +153,6 @@ def _from_table(table: Table) -> list[tuple[str, Patient]]:
     return _checked(named, table.rows.tolist(), findings)
 
 
-def _item_number(name: str) -> int:
-    return int(name.rpartition("_")[2])
-
-
 def _column(table: Table, name: str) -> Column:
     return Column(table.cells(name), table.rows, table.place(name))
 
@@ -170,11 +164,11 @@ def _field(table: Table, name: str, parts: Sequence[str], findings: Findings) ->
 
 
 def _report_unknown(names: list[str], findings: Findings) -> None:
-    known = (*ID_COLUMNS, *_ONE_COLUMN, *COIL_COLUMNS)
+    known = (*ID_COLUMNS, *_ONE_COLUMN, *COIL_SITE_COLUMNS)
     strangers = [
         name
         for name in names
-        if not (name in known or name.startswith(EXTRA_PREFIX) or _ITEM.fullmatch(name))
+        if not (name in known or name.startswith(EXTRA_PREFIX) or name in ITEM_COLUMNS)
     ]
     if len(strangers) == len(names):
         # The names are not repeated: in a file without a header they are a patient's values.
@@ -184,11 +178,11 @@ def _report_unknown(names: list[str], findings: Findings) -> None:
     for name in strangers:
         reason = post_treatment_reason(name)
         sentence = f"{reason}; leave it out" if reason else "is not a field of a patient."
-        hint = "" if reason else did_you_mean(name, known)
+        hint = "" if reason else did_you_mean(name, (*known, ITEM_COLUMNS[0]))
         allowed = "" if reason else ", ".join(known)
         findings.error("unknown_column", FieldProblem(f"column '{name}'", sentence + hint, allowed))
-    if 0 < len(set(COIL_COLUMNS) & set(names)) < len(COIL_COLUMNS):
-        problem = FieldProblem("coil_site_mni_mm", f"needs {', '.join(COIL_COLUMNS)}")
+    if 0 < len(set(COIL_SITE_COLUMNS) & set(names)) < len(COIL_SITE_COLUMNS):
+        problem = FieldProblem("coil_site_mni_mm", f"needs {', '.join(COIL_SITE_COLUMNS)}")
         findings.error("unknown_column", problem)
 
 

@@ -9,6 +9,7 @@ from data_schemas.errors import DataError, FieldProblem, did_you_mean
 from data_schemas.instruments import get_instrument
 from training.cohort.connectomes import connectome_files
 from training.cohort.converting import Values, mapped
+from training.cohort.dates import start_dates
 from training.cohort.doubts import report_doubts
 from training.cohort.files import data_folder, find_spec, load_spec
 from training.cohort.flow import apply_filters, last_steps
@@ -78,6 +79,7 @@ def read_cohort(
         issues=reading.findings.issues(),
         fingerprint=reading.fingerprint,
         simulated=reading.spec.simulated,
+        folder=reading.folder,
     )
 
 
@@ -149,10 +151,10 @@ def _read_members(reading: Reading, study: Study, progress: Progress | None) -> 
     reading.columns = patient_columns(study, baseline.as_field())
     patients = build_patients(reading.columns, len(study.ids), findings, progress)
     outcomes = build_outcomes(baseline, final, get_instrument(spec.outcome.instrument))
-    everybody = zip(study.ids, patients, outcomes, _arms(study), strict=True)
+    everybody = zip(study.ids, patients, outcomes, _arms(study), start_dates(study), strict=True)
     members = [
-        CohortMember(name, patient, outcome, arm, files.get(name, ()))
-        for name, patient, outcome, arm in everybody
+        CohortMember(name, patient, outcome, arm, files.get(name, ()), started)
+        for name, patient, outcome, arm, started in everybody
         if patient is not None
     ]
     flow = list(selection.flow)

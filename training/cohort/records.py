@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -32,6 +33,9 @@ class CohortMember:
         active, sham or control; None where the cohort has no arms or the label is missing.
     connectome_files : tuple of Path
         Sorted; empty where there is none.
+    treatment_started : date or None
+        Day of the first session, the first of the month or year where no more is known. It tells
+        who came later and is no part of `patient`.
     """
 
     id: str
@@ -39,6 +43,7 @@ class CohortMember:
     outcome: Outcome | None
     arm: str | None = None
     connectome_files: tuple[Path, ...] = ()
+    treatment_started: date | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,8 @@ class Cohort:
         SHA-256 of the spec and of every file read, as hexadecimal digits.
     simulated : bool
         Whether no real person is in the data.
+    folder : Path
+        The data folder, relative to which messages name files.
     """
 
     name: str
@@ -100,6 +107,7 @@ class Cohort:
     issues: tuple[CohortIssue, ...]
     fingerprint: str
     simulated: bool
+    folder: Path = Path()
 
     def trained_on(self) -> tuple[CohortMember, ...]:
         """Return the members to learn from: outcome known, in an arm that is trained on."""

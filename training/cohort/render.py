@@ -1,12 +1,21 @@
-"""A check report as tables for the terminal. Only counts of five and more are shown a group."""
+"""A check report as tables for the terminal.
+
+The flow and the counts of missing values are exact, since they are there to be mended; of outcomes
+no number under five can be told.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from training.cohort.records import CheckReport, GroupRates
+from training.small_cells import SMALLEST_CELL, may_be_shown
 
-SMALLEST_SHOWN = 5
+WITHHELD: Final = "withheld"
 _LISTED_ISSUES = 50
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
@@ -81,36 +90,66 @@ def _missingness(report: CheckReport) -> Table:
 
 def _rates(report: CheckReport) -> Table:
     table = _table("Outcome", "by", "group", "patients", "response", "remission")
-    for group in report.rates:
-        table.add_row(
-            group.grouping,
-            Text(group.group),
-            str(group.patients) if group.patients >= SMALLEST_SHOWN else f"<{SMALLEST_SHOWN}",
-            rate_text(group.responses, group.patients),
-            _remission_text(group),
-        )
+    texts = rate_texts(report.rates, report.spec.arms.train_on if report.spec.arms else ())
+    for rates, cells in zip(report.rates, texts, strict=True):
+        table.add_row(rates.grouping, Text(rates.group), *cells)
+    if any(WITHHELD in cells for cells in texts):
+        table.caption = f"{WITHHELD}: a number under {SMALLEST_CELL}, or one that would tell it"
+        table.caption_justify = "left"
     return table
 
 
-def _remission_text(group: GroupRates) -> str:
-    if group.remissions is None:
-        return "no cutoff"
-    return rate_text(group.remissions, group.patients)
+def rate_texts(
+    rates: Sequence[GroupRates], trained_on: Collection[str] = ()
+) -> list[tuple[str, str, str]]:
+    """Return patients, responses and remissions of each group, as they may be shown.
 
+    Groups of one kind add up to a number that is shown too: sites, and arms that are learned
+    from, to the first row; the other arms to a step of the flow. A number under five of patients
+    with or without the outcome is withheld, and so is what would tell it.
 
-def rate_text(count: int, total: int) -> str:
-    """Return a count and its share, hidden where it or its complement is under five.
+    Parameters
+    ----------
+    rates : sequence of GroupRates
+    trained_on : collection of str
+        Arms that are learned from.
 
     Examples
     --------
-    >>> rate_text(6, 26), rate_text(3, 26), rate_text(24, 26), rate_text(2, 3)
-    ('6 (23 %)', '<5', '>21', '<5')
+    >>> rate_texts([GroupRates("all", "learned from", 26, 6, 24)])
+    [('26', '6 (23 %)', 'withheld')]
     """
-    if total < SMALLEST_SHOWN or count < SMALLEST_SHOWN:
-        return f"<{SMALLEST_SHOWN}"
-    if total - count < SMALLEST_SHOWN:
-        return f">{total - SMALLEST_SHOWN}"
-    return f"{count} ({_percent(count, total)})"
+    parts: dict[tuple[str, bool], list[int]] = defaultdict(list)
+    for place, each in enumerate(rates):
+        learned_from = each.grouping == "arm" and each.group in trained_on
+        parts[each.grouping, learned_from].append(place)
+    texts = dict.fromkeys(range(len(rates)), (WITHHELD,) * 3)
+    for places in parts.values():
+        texts |= zip(places, _texts_of_parts([rates[place] for place in places]), strict=True)
+    return [texts[place] for place in range(len(rates))]
+
+
+def _texts_of_parts(parts: Sequence[GroupRates]) -> list[tuple[str, str, str]]:
+    totals = [part.patients for part in parts]
+    shown = may_be_shown(totals)
+    patients = [str(n) if may else WITHHELD for n, may in zip(totals, shown, strict=True)]
+    responses = _share_texts([part.responses for part in parts], totals, shown)
+    remissions = _share_texts([part.remissions for part in parts], totals, shown)
+    return list(zip(patients, responses, remissions, strict=True))
+
+
+def _share_texts(
+    counts: Sequence[int | None], totals: Sequence[int], totals_shown: Sequence[bool]
+) -> list[str]:
+    known = [count for count in counts if count is not None]
+    if len(known) < len(counts):
+        return ["no cutoff"] * len(counts)
+    rarer = [min(count, total - count) for count, total in zip(known, totals, strict=True)]
+    both = zip(may_be_shown(rarer), totals_shown, strict=True)
+    return [
+        f"{count} ({_percent(count, total)})" if all(may) else WITHHELD
+        for count, total, may in zip(known, totals, both, strict=True)
+    ]
 
 
 def _percent(count: int, total: int) -> str:

@@ -1,5 +1,6 @@
-"""What is wrong or doubtful about the connectome files of a cohort, all of them read."""
+"""The connectome files of a cohort: one of them read, and what is wrong or doubtful in all."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,12 +24,14 @@ def scan_issues(members: Sequence[CohortMember], folder: Path) -> Iterator[Cohor
     refused: Counter[str] = Counter()
     regressed: set[bool] = set()
     for path in (path for member in members for path in member.connectome_files):
-        scan = _read(path)
-        if isinstance(scan, DataError):
-            where = path.relative_to(folder).as_posix()
-            message = str(scan).replace(f"{path}", path.name)
+        try:
+            scan = read_scan(path, folder)
+        except DataError as error:
+            where = relative_name(path, folder)
+            message = str(error).removeprefix(f"{where}: ")
             yield CohortIssue("error", "connectome_unreadable", where, message)
-        elif reason := ConnectomeQuality().refusal(scan):
+            continue
+        if reason := ConnectomeQuality().refusal(scan):
             refused[reason] += 1
         elif scan.global_signal_regressed is not None:
             regressed.add(scan.global_signal_regressed)
@@ -40,8 +43,21 @@ def scan_issues(members: Sequence[CohortMember], folder: Path) -> Iterator[Cohor
         yield CohortIssue("warning", "connectome_refused", "connectome", message)
 
 
-def _read(path: Path) -> Connectome | DataError:
+def read_scan(path: Path, folder: Path) -> Connectome:
+    """Read one connectome file.
+
+    Raises
+    ------
+    DataError
+        As `features.readers.read_relmat`, with files named relative to the data folder.
+    """
     try:
         return read_relmat(path)
     except DataError as error:
-        return error
+        message = error.message.replace(f"{folder}{os.sep}", "")
+        raise DataError(message, error.problems) from None
+
+
+def relative_name(path: Path, folder: Path) -> str:
+    """Return the name of a file relative to the data folder, if it lies there."""
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name

@@ -12,6 +12,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -28,6 +29,9 @@ from training.cohort.files import inside
 
 # 'None' is not among them: it is a level of tms_history.
 MISSING_TEXTS = frozenset({"", "n/a", "N/A", "NA", "na", "NaN", "nan", "NULL", "null", "#N/A"})
+
+# What separates columns, as TOML writes it. Excel writes ';' where the decimal mark is a comma.
+_SEPARATORS = {";": ";", "\t": "\\t", ",": ",", "|": "|"}
 
 Rows = tuple[list[str], list[list[str]], list[int]]
 
@@ -113,14 +117,18 @@ def read_table(folder: Path, name: str, spec: CohortTable) -> Table:
 
 
 def table_from_bytes(content: bytes, name: str, spec: CohortTable) -> Table:
-    """Read one table from the content of its file; see `read_table`."""
+    """Read one table from the content of its file; see `read_table`.
+
+    `name` is '' for a file that no spec describes.
+    """
     if not content.strip():
         raise DataError(f"{spec.file} is empty.")
     readers: dict[str, Callable[[bytes, CohortTable], Rows]] = {
         ".parquet": _read_parquet,
         ".xlsx": _read_excel,
     }
-    reader = readers.get(PurePosixPath(spec.file).suffix.lower(), _read_text)
+    as_text = partial(_read_text, name=name)
+    reader = readers.get(PurePosixPath(spec.file).suffix.lower(), as_text)
     header, rows, lines = reader(content, spec)
     _check_header(header, spec)
     if not rows:
@@ -145,7 +153,7 @@ def _check_header(header: list[str], spec: CohortTable) -> None:
         raise DataError(f"{spec.file} has columns of the same name: columns {numbers}.")
 
 
-def _read_text(content: bytes, spec: CohortTable) -> Rows:
+def _read_text(content: bytes, spec: CohortTable, name: str) -> Rows:
     text = _decoded(content, spec)
     separator = spec.separator or ("," if spec.file.lower().endswith(".csv") else "\t")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
@@ -165,8 +173,31 @@ def _read_text(content: bytes, spec: CohortTable) -> Rows:
     if not rows:
         raise DataError(f"{spec.file} is empty.")
     header = [cell.strip() for cell in rows[0]]
+    _check_separator(header, separator, name, spec)
     _check_widths(rows, lines, spec)
     return header, rows[1:], lines[1:]
+
+
+def _check_separator(header: list[str], separator: str, name: str, spec: CohortTable) -> None:
+    """Refuse a file whose only column holds what separates the columns of other files."""
+    if len(header) > 1 or header[0] == spec.id:
+        return
+    found = next((mark for mark in _SEPARATORS if mark in header[0]), None)
+    if found is None:
+        return
+    remedy = (
+        f'separator = "{_SEPARATORS[found]}" in [tables.{name}] reads it.'
+        if name
+        else f"Save it with {_said(separator)} between the columns."
+    )
+    raise DataError(
+        f"{spec.file} looks separated by {_said(found)}, not by {_said(separator)}: its first line "
+        f"is a single column. {remedy}"
+    )
+
+
+def _said(separator: str) -> str:
+    return "tabs" if separator == "\t" else f"'{separator}'"
 
 
 def _decoded(content: bytes, spec: CohortTable) -> str:

@@ -61,6 +61,9 @@ PTSD), one has a low rate and naturalistic severity.
 Connectivity acts through three true values a patient: left DLPFC with the subgenual proxy, within
 the default mode, within the frontoparietal network. No column holds them. They set three
 parts of a 456 x 456 correlation structure, from which a scan of finite length is drawn.
+
+The date of the first session is a day of four calendar years, drawn apart from all else: time
+holds no drift.
 """
 
 _READING: Final = """

@@ -10,6 +10,7 @@ import numpy as np
 from data_schemas.instruments import get_instrument
 from training.simulator.clinical import OUTCOME_INSTRUMENT, Outcomes
 from training.simulator.columns import COLUMNS, Column, FloatArray
+from training.simulator.dates import START_COLUMN, START_MEANING, start_dates
 from training.simulator.draw import PatientDraw
 from training.simulator.scales import RoundedScale
 from training.simulator.streams import random_stream
@@ -45,6 +46,8 @@ def table_files(draw: PatientDraw) -> dict[str, str]:
         if table == "participants":
             cells["site"] = draw.site_names()
             about["site"] = {"Description": "Clinic.", "Levels": _site_levels(draw)}
+            cells[START_COLUMN] = start_dates(draw.seed, len(draw))
+            about[START_COLUMN] = {"Description": START_MEANING}
         if table == _AT_BASELINE:
             cells = {"session_id": [BASELINE] * len(ids), **cells}
             about = {"session_id": _session({BASELINE: "Before the first session."}), **about}
@@ -149,6 +152,7 @@ def cohort_toml(draw: PatientDraw) -> str:
         "[treatment]",
         "is_tms = true",
         'description = "Simulated course of TMS over the dorsolateral prefrontal cortex"',
+        f'start_date = "participants.{START_COLUMN}"',
         "",
         *_table_sections(phenotypes),
         "[patient]",

@@ -1,6 +1,7 @@
 """The worked example of `data_schemas/cohort.py`, with the BIDS folder that it describes."""
 
 import textwrap
+from datetime import date
 from pathlib import Path
 
 from data_schemas import cohort as grammar
@@ -13,10 +14,10 @@ SCAN = (
     "sub-01_ses-pre_task-rest_space-fsLR_atlas-4S456Parcels_stat-pearsoncorrelation_relmat.tsv"
 )
 FILES = {
-    "participants.tsv": """participant_id age sex site diagnosis arm
-sub-01 41 F A MDD active
-sub-02 999 M B BD sham
-sub-03 30 F B PTSD active
+    "participants.tsv": """participant_id age sex site diagnosis arm first_session
+sub-01 41 F A MDD active 2021-03-04
+sub-02 999 M B BD sham 999
+sub-03 30 F B PTSD active 2020
 """,
     "phenotype/clinical.tsv": """\
 participant_id failed_trials episode_weeks bzd hama x y z stim_nac_r
@@ -64,5 +65,6 @@ def test_the_documented_example_reads_the_folder_it_describes(tmp_path: Path) ->
     assert second.patient.age_years is None
     assert second.patient.coil_site_mni_mm is None
     assert second.connectome_files == ()
+    assert [member.treatment_started for member in cohort.members] == [date(2021, 3, 4), None]
     assert [member.arm for member in cohort.members] == ["active", "sham"]
     assert [step.remaining for step in cohort.flow] == [3, 2, 2, 1]

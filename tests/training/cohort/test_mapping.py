@@ -100,6 +100,44 @@ def test_every_bad_cell_is_told_at_once_and_the_list_is_bounded(study: Study) ->
     assert message.endswith("and 31 more")
 
 
+def test_a_decimal_comma_is_named_with_what_reads_it(study: Study) -> None:
+    study.files["people.csv"] = str(study.files["people.csv"]).replace(",", ";")
+    study.change_spec('id = "id"', 'id = "id"\nseparator = ";"').change("p2;51", "p2;51,25")
+    message = _refusal(study.write())
+    assert message.endswith(
+        "row 3, people.csv, column 'age': is not a number; if its comma is the decimal mark, "
+        'decimal = "," in [tables.people] reads it'
+    )
+    assert "51,25" not in message
+    study.change_spec('separator = ";"', 'separator = ";"\ndecimal = ","')
+    assert _patients(study.write())["p2"].age_years == 51.25
+
+
+def test_a_score_that_is_baseline_and_predictor_is_refused_once(study: Study) -> None:
+    fields = 'depression_instrument = { value = "HDRS-17" }\ndepression_total = "people.pre"'
+    study.change_spec("[outcome]", f"{fields}\n\n[outcome]")
+    patients = _patients(study.write())
+    assert [p.depression_total for p in patients.values()] == [24, 22, 30, 18]
+    message = _refusal(study.change("p2,51,M,north,n/a,no,22", "p2,51,M,north,n/a,no,222").write())
+    assert message.count("  - ") == 1
+    assert "row 3, people.csv, column 'pre': is out of range for a HDRS-17 total" in message
+
+
+def test_an_item_of_baseline_and_predictor_is_refused_once(study: Study) -> None:
+    for item in range(1, 10):
+        _with_column(study, f"i{item}", ["2", "7" if item == 4 else "2", "", "3"])
+    items = ", ".join(f'"people.i{item}"' for item in range(1, 10))
+    study.change_spec('"HDRS-17"', '"PHQ-9"').change_spec('"people.pre"', f"[{items}]")
+    fields = f'depression_instrument = {{ value = "PHQ-9" }}\ndepression_items = [{items}]'
+    study.change_spec("[outcome]", f"{fields}\n\n[outcome]")
+    message = _refusal(study.write())
+    assert message.count("  - ") == 1
+    assert "row 3, people.csv, column 'i4': is out of range for a PHQ-9 item score" in message
+    study.change(",7,", ",1,")
+    items_read = [p.depression_items for p in _patients(study.write()).values()]
+    assert items_read == [(2,) * 9, (2, 2, 2, 1, 2, 2, 2, 2, 2), None, (3,) * 9]
+
+
 def test_cells_of_participants_who_are_left_out_do_not_matter(study: Study) -> None:
     # A child and a stray text, both of people whom the study does not concern.
     study.change("p2,51", "p2,8").change("62,male,south,5", "62,male,south,many")

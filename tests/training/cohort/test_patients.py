@@ -6,9 +6,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from tracked_runs import made_up_patients
 
 from data_schemas.errors import DataError
 from data_schemas.patient import Patient
+from serving.patient_frame import patients_to_frame
 from training.cohort.patients import read_patients
 
 ANNA: dict[str, Any] = {
@@ -84,6 +86,20 @@ def test_items_are_columns_in_a_table(tmp_path: Path) -> None:
     assert patient.depression_total == sum(items)
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_table_for_mlflow_is_read_too(tmp_path: Path, suffix: str) -> None:
+    patients = [patient for patient in made_up_patients(30) if patient.connectome is None]
+    frame = patients_to_frame(patients).drop(columns="connectome")
+    path = tmp_path / f"p.{suffix}"
+    frame.to_csv(path, index=False) if suffix == "csv" else frame.to_parquet(path)
+    assert [patient for _, patient in read_patients(path)] == patients
+
+
+def test_items_in_one_column_are_refused_with_the_name_of_the_first(tmp_path: Path) -> None:
+    message = _refusal(tmp_path / "p.csv", 'sex,depression_items\nF,"[3, 1]"\n')
+    assert "Did you mean 'depression_item_1'?" in message
+
+
 def test_bad_values_are_named_by_row_and_field_in_json(tmp_path: Path) -> None:
     records = [BEN, {"age_years": 731}, {"age_year": 7310}, "7311", {"sessions_completed": 12}]
     message = _refusal(tmp_path / "p.json", json.dumps(records))
@@ -111,6 +127,14 @@ def test_a_table_without_a_header_is_refused_without_repeating_a_value(tmp_path:
     message = _refusal(tmp_path / "p.csv", "7311,F\n7312,M\n")
     assert "the first line: names no field of a patient; is it a header?" in message
     assert "731" not in message
+
+
+def test_another_separator_and_a_decimal_comma_are_named(tmp_path: Path) -> None:
+    message = _refusal(tmp_path / "p.csv", "id;age_years\na;34,5\n")
+    assert message.endswith("a single column. Save it with ',' between the columns.")
+    message = _refusal(tmp_path / "p.tsv", "id\tage_years\na\t34,5\n")
+    assert message.endswith("is not a number; if its comma is the decimal mark, write a point")
+    assert "34,5" not in message
 
 
 def test_a_coil_site_needs_three_columns(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from data_schemas.errors import DataError
 from data_schemas.patient import Patient
 from training.cohort.records import CohortMember
-from training.cohort.scans import scan_issues
+from training.cohort.scans import read_scan, scan_issues
 
 LABELS = ("LH_Vis_1", "LH_Vis_2", "RH_Cont_Par_1")
 
@@ -47,6 +49,21 @@ def test_every_unreadable_scan_is_named_and_no_value_shown(tmp_path: Path) -> No
     assert "not symmetric" in text
     assert "0.7731" not in text
     assert str(tmp_path) not in text
+
+
+@pytest.mark.parametrize("sidecar", ["{", '{"num_retained_volumes": -7731}'])
+def test_files_are_named_relative_to_the_data_folder(tmp_path: Path, sidecar: str) -> None:
+    folder = tmp_path / "derivatives" / "sub-1"
+    folder.mkdir(parents=True)
+    path = write_scan(folder / "a_relmat.tsv", good(), sidecar)
+    with pytest.raises(DataError, match=r"^derivatives/sub-1/a_relmat.json: The sidecar") as caught:
+        read_scan(path, tmp_path)
+    (issue,) = scan_issues([member(path)], tmp_path)
+    assert issue.where == "derivatives/sub-1/a_relmat.tsv"
+    assert issue.message == str(caught.value)
+    for text in (issue.message, str(caught.value)):
+        assert str(tmp_path) not in text
+        assert "7731" not in text
 
 
 def test_refused_and_mixed_scans_are_told(tmp_path: Path) -> None:

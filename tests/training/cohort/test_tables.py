@@ -1,5 +1,6 @@
 import csv
 import io
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,32 @@ def test_separator_decimal_and_encoding_are_settings() -> None:
     )
     assert table.frame.columns.tolist() == ["id", "größe"]
     assert table.cells("größe").tolist() == ["1,5"]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "not_by", "setting"),
+    [
+        ("t.csv", "id;age\na;3,5\nb;7\n", "by ';', not by ','", 'separator = ";"'),
+        ("t.csv", "id\tage\na\t3\n", "by tabs, not by ','", 'separator = "\\t"'),
+        ("t.txt", "id,age\na,3\n", "by ',', not by tabs", 'separator = ","'),
+    ],
+)
+def test_another_separator_is_guessed_and_its_setting_named(
+    file: str, text: str, not_by: str, setting: str
+) -> None:
+    with pytest.raises(DataError) as caught:
+        table_from_bytes(text.encode(), "people", CohortTable(file=file))
+    assert str(caught.value) == (
+        f"{file} looks separated {not_by}: its first line is a single column. "
+        f"{setting} in [tables.people] reads it."
+    )
+    spec = CohortTable(file=file, **tomllib.loads(setting))
+    assert table_from_bytes(text.encode(), "people", spec).frame.columns.tolist() == ["id", "age"]
+
+
+def test_a_single_column_of_ids_may_hold_a_semicolon() -> None:
+    table = table_from_bytes(b"id; as given\na\n", "t", _spec(id="id; as given"))
+    assert table.n_ids() == 1
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
