@@ -50,6 +50,9 @@ class BoostingConfig(BaseModel):
 
     model_config = _STRICT
 
+    tuning: Literal["racing", "exhaustive"] = Field(
+        description="Whether candidates that fall behind are dropped; see learning/tuning.py."
+    )
     bag_repeats: int = Field(ge=1, le=50)
     learning_rate: float = Field(gt=0, le=1)
     tree_counts: tuple[int, ...] = Field(min_length=1)
@@ -70,12 +73,25 @@ class MinimumConfig(BaseModel):
 
 
 class AbstentionConfig(BaseModel):
-    """When the served model declines to answer."""
+    """When the served model declines to answer.
+
+    With the default factors, models of 80 to 3,000 simulated patients declined 0.4 to 0.8 % of
+    5,000 other patients of the same clinics, on average, for being unlike the training cohort.
+    """
 
     model_config = _STRICT
 
     maximum_missing_importance: float = Field(gt=0, le=1)
-    maximum_distance: float = Field(gt=0)
+    input_factor: float = Field(
+        ge=1,
+        description="A single input may lie this many times as far from the training median as "
+        "the range of about 98 % of the patients reaches; more in small cohorts.",
+    )
+    distance_factor: float = Field(
+        ge=1,
+        description="All inputs together may lie this many times as far from the training cohort "
+        "as the 99th percentile of its own patients; more in small cohorts.",
+    )
 
 
 class IntervalConfig(BaseModel):

@@ -3,12 +3,12 @@ import pytest
 from cohort_tables import quick_config, simulated_table
 from scipy.special import logit
 
-from training.learning.boosting import BoosterSettings, fit_bag, fit_booster, margin_of, tune
+from training.learning.booster import margin_of
+from training.learning.boosting import fit_bag
 from training.learning.rows import TrainingRows
 from training.learning.splits import Split, inner_splits
 
 CONFIG = quick_config()
-SETTINGS = BoosterSettings(num_leaves=4, min_patients_a_leaf=20, n_trees=20)
 
 
 def rows(signal: float = 1.0, seed: int = 0) -> TrainingRows:
@@ -17,28 +17,6 @@ def rows(signal: float = 1.0, seed: int = 0) -> TrainingRows:
 
 def splits(of: TrainingRows, repeats: int = 2) -> list[Split]:
     return inner_splits(of.y, of.site, minimum_sites=3, folds=3, repeats=repeats, seed=7)
-
-
-def test_same_seed_gives_the_same_trees_bit_for_bit() -> None:
-    one, other = (fit_booster(rows(), SETTINGS, CONFIG.boosting, seed=7) for _ in range(2))
-    assert one.model_to_string() == other.model_to_string()
-
-
-def test_order_of_the_patients_does_not_move_the_margins() -> None:
-    data = rows()
-    order = np.random.default_rng(1).permutation(len(data.y))
-    plain = fit_booster(data, SETTINGS, CONFIG.boosting, seed=7)
-    shuffled = fit_booster(data.rows(order), SETTINGS, CONFIG.boosting, seed=7)
-    np.testing.assert_allclose(margin_of(plain, data.X), margin_of(shuffled, data.X), atol=1e-9)
-
-
-def test_margins_are_monotone_where_the_table_says_so() -> None:
-    data = rows(signal=-1.0)  # the data point against the declared sign
-    column = data.monotone.index(-1)
-    booster = fit_booster(data, SETTINGS, CONFIG.boosting, seed=7)
-    grid = np.repeat(data.X[:1], 50, axis=0)
-    grid[:, column] = np.linspace(0, 12, 50)
-    assert np.all(np.diff(margin_of(booster, grid)) <= 1e-12)
 
 
 def test_out_of_fold_margins_come_from_boosters_that_never_saw_the_patient() -> None:
@@ -68,16 +46,6 @@ def test_signal_is_found_out_of_fold() -> None:
     data = rows(signal=1.5)
     margin = fit_bag(data, splits(data), CONFIG.boosting, seed=7).out_of_fold_margin
     assert margin[data.y].mean() > margin[~data.y].mean() + 0.1
-
-
-def test_more_trees_are_chosen_on_signal_than_on_noise() -> None:
-    settings = CONFIG.boosting.model_copy(update={"tree_counts": (5, 200)})
-
-    def mean_trees(signal: float) -> float:
-        tables = [rows(signal, seed) for seed in range(6)]
-        return float(np.mean([tune(t, splits(t, 1), settings, 7).n_trees for t in tables]))
-
-    assert mean_trees(signal=0.0) < 100 < mean_trees(signal=2.0)
 
 
 @pytest.mark.parametrize("n", [12, 30])
