@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from data_schemas.prediction import Notice
 from serving.booster_text import FloatArray
-from serving.model_document import Abstention, FeatureDocument, ReferenceDistribution
+from serving.model_document import FeatureDocument, ModelDocument, ReferenceDistribution
 
 # Standard deviations between two percentiles of a normal distribution.
 _SDS_P25_P75 = 1.3490
@@ -28,49 +28,66 @@ class TrainingReference:
     importance : ndarray of float, shape (p,)
         Share of each feature in the mean absolute contributions.
     lowest, highest : ndarray of float, shape (p,)
-        1st and 99th training percentiles; infinite where the feature was never known.
+        The usual range in training; NaN where the feature was hardly ever known.
     """
 
     def __init__(self, features: Sequence[FeatureDocument]) -> None:
         known = [feature.reference for feature in features]
         self.importance = np.array([feature.importance for feature in features])
-        self.lowest = np.array([-np.inf if each is None else each.p1 for each in known])
-        self.highest = np.array([np.inf if each is None else each.p99 for each in known])
-        self._median = np.array([0.0 if each is None else each.p50 for each in known])
+        self.lowest, self.highest = _column(known, "lowest_usual"), _column(known, "highest_usual")
+        self._lowest_accepted = _column(known, "lowest_accepted")
+        self._highest_accepted = _column(known, "highest_accepted")
+        self._median = _column(known, "p50")
         scale = np.array([0.0 if each is None else _robust_sd(each) for each in known])
-        self._varied = scale > 0
-        self._precision = np.divide(1.0, scale, out=np.zeros_like(scale), where=self._varied)
+        varied = scale > 0
+        self._precision = np.divide(1.0, scale, out=np.zeros_like(scale), where=varied)
+        self._weight = varied / max(1, int(np.count_nonzero(varied)))
 
     def distance(self, X: npt.ArrayLike) -> FloatArray:
         """Return how far each patient lies from the middle of the training cohort.
 
-        The root mean square, over the features known in the patient, of
+        The root mean square, over the features that varied in training, of
         `(value - training median) / robust SD`. The robust SD is the distance between two training
         percentiles over the same distance in a standard normal: the quartiles, or, where they
-        coincide (as in a rare yes or no), the 5th and 95th, or the 1st and 99th percentiles. A
-        feature that was constant in training has no scale and does not count; nor could the model
-        learn from it. A typical training patient lies at about 1; without any known feature the
-        distance is 0, and what is missing decides.
+        coincide (as in a rare yes or no), the 5th and 95th, or the outer percentiles. An unknown
+        feature counts 1, as it would in a typical patient, so that a single unusual value does
+        not make a patient distant of whom little else is known. Typical training patients lie at
+        about 1.
 
         Parameters
         ----------
-        X : array-like of shape (n, p)
+        X : array-like of shape (n, p) or (p,)
             Features, NaN where unknown.
 
         Returns
         -------
-        ndarray of float64, shape (n,)
+        ndarray of float64, shape (n,) or ()
         """
         deviations = (np.asarray(X, dtype=np.float64) - self._median) * self._precision
-        known = ~np.isnan(deviations) & self._varied
-        squares = np.where(known, deviations, 0.0) ** 2
-        distance: FloatArray = np.sqrt(squares.sum(axis=1) / np.maximum(known.sum(axis=1), 1))
+        squares = np.where(np.isnan(deviations), 1.0, deviations * deviations)
+        distance: FloatArray = np.sqrt(squares @ self._weight)
         return distance
 
     def missing_importance(self, X: npt.ArrayLike) -> FloatArray:
-        """Return the share of the model's importance that each patient lacks, shape (n,)."""
+        """Return the share of the model's importance that each patient lacks, shape (n,) or ()."""
         missing: FloatArray = np.isnan(np.asarray(X, dtype=np.float64)) @ self.importance
         return missing
+
+    def unaccepted(self, row: FloatArray) -> int | None:
+        """Return the first column whose value lies outside its accepted range, or None.
+
+        Features that the model does not lean on count as well: with any of them a patient is
+        unlike those in whom the model was tested.
+        """
+        outside = (row < self._lowest_accepted) | (row > self._highest_accepted)
+        first = int(outside.argmax())
+        return first if outside[first] else None
+
+
+def _column(known: Sequence[ReferenceDistribution | None], name: str) -> FloatArray:
+    """Return one number of each distribution, shape (p,); NaN, which nothing exceeds, for null."""
+    numbers = [None if each is None else getattr(each, name) for each in known]
+    return np.array(numbers, dtype=np.float64)
 
 
 def _robust_sd(reference: ReferenceDistribution) -> float:
@@ -83,21 +100,55 @@ def _robust_sd(reference: ReferenceDistribution) -> float:
 
 
 def reason_to_abstain(
-    rule: Abstention, missing_importance: float, distance: float
+    row: FloatArray, document: ModelDocument, reference: TrainingReference
 ) -> Notice | None:
-    """Return the notice that says why the model declines to answer, or None when it answers."""
+    """Return the notice that says why the model declines to answer, or None when it answers.
+
+    A model that serves the base rate uses no input, so that none can be missing; it still declines
+    to answer for a patient unlike those whose base rate it is.
+
+    Parameters
+    ----------
+    row : ndarray of float64, shape (p,)
+        The patient's features, NaN where unknown.
+    document, reference : ModelDocument, TrainingReference
+        Of the model.
+    """
+    rule = document.abstention
     if rule.always is not None:
         return Notice(code="model_always_abstains", message=rule.always)
-    if missing_importance > rule.maximum_missing_importance:
+    missing = reference.missing_importance(row)
+    if missing > rule.maximum_missing_importance and not document.serves_base_rate:
         return Notice(
             code="too_much_missing",
             message="The model does not answer: inputs that make up more than "
             f"{rule.maximum_missing_importance:.0%} of its predictions are unknown.",
         )
-    if distance > rule.maximum_distance:
+    column = reference.unaccepted(row)
+    if column is not None:
+        return _unlike_by_one(document.features[column], row[column])
+    if reference.distance(row) > rule.maximum_distance:
         return Notice(
             code="unlike_training",
-            message="The model does not answer: this patient lies further than "
-            f"{rule.maximum_distance:g} robust standard deviations from the training cohort.",
+            message="The model does not answer: taken together, the inputs of this patient lie "
+            f"further than {rule.maximum_distance:g} robust standard deviations from the "
+            "training cohort.",
         )
     return None
+
+
+def _unlike_by_one(feature: FeatureDocument, value: float) -> Notice:
+    """Return the notice of one value far outside the training range, without the value."""
+    reference = feature.reference
+    assert reference is not None  # noqa: S101  # everything is accepted otherwise
+    above = reference.highest_accepted is not None and value > reference.highest_accepted
+    side, limit = (
+        ("above", reference.highest_accepted) if above else ("below", reference.lowest_accepted)
+    )
+    unit = f" {feature.unit}" if feature.unit else ""
+    return Notice(
+        code="unlike_training",
+        field=feature.name,
+        message=f"The model does not answer: {feature.label} is {side} {limit:.4g}{unit}, far "
+        "from all that the model was trained on.",
+    )

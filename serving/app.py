@@ -59,7 +59,7 @@ def _add_predict(app: FastAPI, predictor: ResponsePredictor) -> None:
     @app.post(
         "/predict",
         response_model=None,
-        responses={200: {"model": Prediction}, **refusals(400, 413, 422)},
+        responses={200: {"model": Prediction}, **refusals(400, 413, 415, 422)},
         openapi_extra=patient_body(predictor.document),
     )
     async def predict(request: Request, explain: bool = _EXPLAIN) -> Response:
@@ -86,7 +86,7 @@ def _add_predict_batch(app: FastAPI, predictor: ResponsePredictor) -> None:
     @app.post(
         "/predict_batch",
         response_model=None,
-        responses={200: {"model": _Answers}, **refusals(400, 413, 422)},
+        responses={200: {"model": _Answers}, **refusals(400, 413, 415, 422)},
         openapi_extra=batch_body(predictor.document),
     )
     async def predict_batch(request: Request, explain: bool = _EXPLAIN) -> Response:

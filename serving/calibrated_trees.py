@@ -10,6 +10,7 @@ from data_schemas.prediction import Interval
 from serving.boosted_trees import LightGBMTrees, boosted_trees
 from serving.booster_text import FloatArray
 from serving.model_document import BoosterDocument, ModelDocument
+from serving.stability_interval import ReplicateSpread, SpreadTable
 from serving.tree_tables import TreeTables
 
 
@@ -25,6 +26,9 @@ class CalibratedTrees:
         Calibration, bags and interval.
     booster_text : str or None
         The merged boosters; None where the base rate is the model.
+    spread_text : str or None
+        The replicates of the pipeline in compact form; None where the interval is the spread of
+        the bags, or there is none.
 
     Attributes
     ----------
@@ -34,11 +38,14 @@ class CalibratedTrees:
     Raises
     ------
     ModelError
-        When the text is not the one that the document describes.
+        When a text is not the one that the document describes.
     """
 
-    def __init__(self, document: ModelDocument, booster_text: str | None) -> None:
+    def __init__(
+        self, document: ModelDocument, booster_text: str | None, spread_text: str | None = None
+    ) -> None:
         self._trees = _checked_trees(document, booster_text)
+        self._replicates = _checked_spread(document, spread_text)
         self._n_bags = document.booster.n_bags if document.booster else 1
         self._level, self._method = document.interval.level, document.interval.method
         if self._trees is None:
@@ -63,23 +70,27 @@ class CalibratedTrees:
         contributions : ndarray of float64, shape (p,)
             `baseline_log_odds + contributions.sum()` is `log_odds`.
         interval : Interval or None
-            Central part of the bags' own probabilities; None where there are no bags.
+            Central part of the probabilities of the pipeline's replicates or, where the model
+            has none, of the bags; None where there are no bags either. It holds the probability.
         """
         if self._trees is None:
             return self._intercept, np.zeros(len(row)), None
         by_tree, by_feature = self._trees.outputs(row)
         log_odds = self._slope * float(by_tree.sum()) + self._intercept
-        # Leaf values are already divided by the number of bags.
-        margins = by_tree.reshape(self._n_bags, -1).sum(axis=1) * self._n_bags
-        interval = self._interval(self._slope * margins + self._intercept, log_odds)
+        if self._replicates is not None:
+            spread = self._replicates.around(log_odds, row)
+        else:
+            # Leaf values are already divided by the number of bags.
+            margins = by_tree.reshape(self._n_bags, -1).sum(axis=1) * self._n_bags
+            spread = self._slope * margins + self._intercept
         # Adding zero turns -0.0 into 0.0.
-        return log_odds, self._slope * by_feature + 0.0, interval
+        return log_odds, self._slope * by_feature + 0.0, self._interval(spread, log_odds)
 
     def _interval(self, spread: FloatArray, log_odds: float) -> Interval:
         ordered = np.sort(spread)
         lower = _quantile(ordered, (1 - self._level) / 2)
         upper = _quantile(ordered, (1 + self._level) / 2)
-        # The mean of skewed bags may lie outside their quantiles; the interval holds the answer.
+        # What is served may lie outside the quantiles; the interval holds it.
         return Interval(
             lower=expit(min(lower, log_odds)),
             upper=expit(max(upper, log_odds)),
@@ -127,3 +138,25 @@ def _checked_trees(document: ModelDocument, text: str | None) -> TreeTables | Li
             f"{described.n_bags} bags; train the model again."
         )
     return boosted_trees(text, len(document.features))
+
+
+def _checked_spread(document: ModelDocument, text: str | None) -> ReplicateSpread | None:
+    """Return the replicates, after checking that they are the document's own."""
+    described = document.interval.spread
+    if (described is None) != (text is None) or (described and document.booster is None):
+        raise ModelError(
+            "The model's document and its spread must be given together, beside a booster."
+        )
+    if described is None or text is None:
+        return None
+    if hashlib.sha256(text.encode()).hexdigest() != described.sha256:
+        raise ModelError(
+            "spread.json is not the file that model.json describes: its SHA-256 differs. "
+            "Copy or train the model again."
+        )
+    table = SpreadTable.from_text(text, len(document.features))
+    if table.n_replicates != described.n_replicates:
+        raise ModelError(
+            f"spread.json does not hold {described.n_replicates} replicates; train the model again."
+        )
+    return ReplicateSpread(table)

@@ -72,11 +72,16 @@ def _abstention(document: ModelDocument) -> list[str]:
     rule = document.abstention
     if rule.always is not None:
         return [f"It never answers for a single patient: {rule.always}"]
-    return [
-        (
-            "It declines to answer when the unknown inputs make up more than "
-            f"{rule.maximum_missing_importance:.0%} of its predictions, or when the patient lies "
-            f"further than {rule.maximum_distance:g} robust standard deviations from the training "
-            "cohort."
-        )
-    ]
+    unlike = (
+        "It declines to answer when one input lies far outside its training range "
+        "(`lowest_accepted` to `highest_accepted` of the feature), or when all inputs together "
+        f"lie further than {rule.maximum_distance:g} robust standard deviations from the training "
+        "cohort, a little further than the most distant 1 % of the training patients."
+    )
+    if document.serves_base_rate:
+        return [unlike]
+    missing = (
+        "It also declines when the unknown inputs make up more than "
+        f"{rule.maximum_missing_importance:.0%} of its predictions."
+    )
+    return [unlike, missing]

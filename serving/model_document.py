@@ -2,13 +2,14 @@
 
 The same data, configuration and seed give the same bytes: fields stand in declared order, numbers
 in Python's shortest exact form, and there are neither times nor paths. No patient's record is in
-it: reference distributions are percentiles, never a minimum or maximum.
+it, and no value of a single patient: see `ReferenceDistribution`.
 """
 
 import hashlib
 import json
 from functools import cache
 from itertools import pairwise
+from math import inf
 from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -27,23 +28,46 @@ _WORDS_ONLY = frozenset({"title", "description", "source"})
 
 
 class ReferenceDistribution(BaseModel):
-    """How one feature was distributed among the training patients in whom it was known."""
+    """How one feature was distributed among the training patients in whom it was known.
+
+    A percentile is a value that at least five of them share, or a rounded mean of five. At least
+    five lie at or below `p1`, and at or above `p99`: among few patients these are less extreme
+    than their names say, and the usual range reaches further, as it would in a normal distribution.
+    """
 
     model_config = _FROZEN
 
-    p1: float = Field(description="1st percentile.")
-    p5: float = Field(description="5th percentile.")
+    p1: float = Field(description="1st percentile, or the lowest that is not a few patients'.")
+    p5: float = Field(description="5th percentile, never below p1.")
     p25: float = Field(description="25th percentile.")
     p50: float = Field(description="Median.")
     p75: float = Field(description="75th percentile.")
-    p95: float = Field(description="95th percentile.")
-    p99: float = Field(description="99th percentile.")
+    p95: float = Field(description="95th percentile, never above p99.")
+    p99: float = Field(description="99th percentile, or the highest that is not a few patients'.")
+    lowest_usual: float = Field(description="Low end of the range of about 98 % of them.")
+    highest_usual: float = Field(description="High end of the range of about 98 % of them.")
+    lowest_accepted: float | None = Field(
+        default=None,
+        description="Below it the model declines to answer: further from p50 than lowest_usual by "
+        "a factor. Null where nothing is too low.",
+    )
+    highest_accepted: float | None = Field(
+        default=None,
+        description="Above it the model declines to answer: further from p50 than highest_usual "
+        "by a factor. Null where nothing is too high.",
+    )
 
     @model_validator(mode="after")
     def _percentiles_ascend(self) -> Self:
-        values = (self.p1, self.p5, self.p25, self.p50, self.p75, self.p95, self.p99)
+        values = (
+            -inf if self.lowest_accepted is None else self.lowest_accepted,
+            self.lowest_usual,
+            *(self.p1, self.p5, self.p25, self.p50, self.p75, self.p95, self.p99),
+            self.highest_usual,
+            inf if self.highest_accepted is None else self.highest_accepted,
+        )
         if any(lower > upper for lower, upper in pairwise(values)):
-            raise ValueError("percentiles must not descend")
+            raise ValueError("percentiles, and the ranges around them, must not descend")
         return self
 
 
@@ -60,7 +84,7 @@ class FeatureDocument(BaseModel):
     monotone: Literal[-1, 0, 1] = Field(description="Direction that the model was held to.")
     missing_share: float = Field(ge=0, le=1, description="Share of training patients without it.")
     reference: ReferenceDistribution | None = Field(
-        description="Training percentiles; null where no training patient had it."
+        description="Training percentiles; null where fewer than 25 training patients had it."
     )
     importance: float = Field(
         ge=0, le=1, description="Its mean absolute contribution as a share of all features'."
@@ -95,6 +119,20 @@ class BoosterDocument(BaseModel):
         return cls(sha256=digest, n_bags=n_bags, trees_per_bag=n_trees // n_bags)
 
 
+class SpreadDocument(BaseModel):
+    """What `spread.json` must be: replicates of the training pipeline, in compact form."""
+
+    model_config = _FROZEN
+
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="Digest of the file.")
+    n_replicates: int = Field(ge=1, description="Bootstraps of the whole pipeline.")
+
+    @classmethod
+    def of(cls, text: str, n_replicates: int) -> Self:
+        """Describe a table as written by `serving.stability_interval.SpreadTable.to_text`."""
+        return cls(sha256=hashlib.sha256(text.encode()).hexdigest(), n_replicates=n_replicates)
+
+
 class IntervalDocument(BaseModel):
     """How the interval beside each probability is made."""
 
@@ -102,10 +140,13 @@ class IntervalDocument(BaseModel):
 
     method: str = Field(min_length=1)
     level: float = Field(gt=0, lt=1)
+    spread: SpreadDocument | None = Field(
+        default=None, description="Null where the interval is the spread of the bags."
+    )
 
 
 class Abstention(BaseModel):
-    """When the model declines to answer."""
+    """When the model declines to answer, beside the accepted range of each feature."""
 
     model_config = _FROZEN
 
@@ -119,7 +160,9 @@ class Abstention(BaseModel):
         gt=0, le=1, description="Largest share of the importance that may be missing."
     )
     maximum_distance: float = Field(
-        gt=0, description="Largest distance from the training cohort, in robust SDs."
+        gt=0,
+        description="Largest distance from the training cohort, over all features, in robust SDs: "
+        "a little further than the most distant 1 % of the training patients.",
     )
 
 
@@ -255,6 +298,11 @@ class ModelDocument(BaseModel):
                 "train it again with this version, or serve it with the version that trained it."
             )
         return document
+
+    @property
+    def serves_base_rate(self) -> bool:
+        """Whether every answer is the base rate, whatever the inputs."""
+        return self.booster is None or self.calibration.slope == 0
 
     @property
     def digest(self) -> str:

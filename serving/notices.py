@@ -21,8 +21,11 @@ def standing_notices(document: ModelDocument) -> tuple[Notice, ...]:
     """Return the notices that every prediction of a model carries."""
     notices = []
     population = document.trained_on
-    if document.booster is None or document.calibration.slope == 0:
-        message = "The model found no usable signal and answers with the base rate."
+    if document.serves_base_rate and document.abstention.always is None:
+        message = (
+            "The model found no usable signal: it answers with the base rate, whatever is known "
+            "of the patient."
+        )
         notices.append(Notice(code="base_rate_only", message=message))
     if not population.is_tms:
         message = f"Trained on patients who received {population.treatment}, not TMS."
@@ -44,6 +47,8 @@ def connectome_notices(
     patient: Patient, document: ModelDocument, refusal: str | None
 ) -> Iterator[Notice]:
     """Yield what became of the connectome, for a model that uses one."""
+    if document.serves_base_rate:
+        return
     if patient.connectome is None:
         message = "No connectome was given; the model uses the clinical inputs alone."
         yield Notice(code="connectome_missing", field="connectome", message=message)
@@ -68,8 +73,9 @@ def input_notices(
 ) -> Iterator[Notice]:
     """Yield a notice for each input that is out of the training range, or missing and important.
 
-    An input is important when it carries more than an equal share of the contributions. Without
-    a usable connectome the features made of it are not named one by one.
+    The training range is the usual one of the feature's `ReferenceDistribution`. An input is
+    important when it carries more than an equal share of the contributions. Without a usable
+    connectome the features made of it are not named one by one.
 
     Parameters
     ----------
@@ -82,6 +88,8 @@ def input_notices(
     """
     for column in np.flatnonzero((row < reference.lowest) | (row > reference.highest)):
         yield _out_of_range(document.features[column])
+    if document.serves_base_rate:
+        return
     important = reference.importance > 1.0 / len(row)
     for column in np.flatnonzero(np.isnan(row) & important):
         feature = document.features[column]
@@ -93,9 +101,10 @@ def input_notices(
 def _out_of_range(feature: FeatureDocument) -> Notice:
     reference = feature.reference
     assert reference is not None  # noqa: S101  # its range is infinite otherwise
-    span = f"{reference.p1:.4g} to {reference.p99:.4g}"
+    span = f"{reference.lowest_usual:.4g} to {reference.highest_usual:.4g}"
     unit = f" {feature.unit}" if feature.unit else ""
     message = (
-        f"{feature.label} is outside the range of 98 % of the training patients ({span}{unit})."
+        f"{feature.label} is outside the range of about 98 % of the training patients "
+        f"({span}{unit})."
     )
     return Notice(code="out_of_range", field=feature.name, message=message)

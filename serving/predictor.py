@@ -1,6 +1,6 @@
 """The fitted model: training produces it, serving answers with it.
 
-It is a folder of text, `model.json` and `booster.txt`; reading it executes nothing.
+It is a folder of text, `model.json`, `booster.txt` and `spread.json`; reading it executes nothing.
 """
 
 import uuid
@@ -27,11 +27,12 @@ from serving.abstention import TrainingReference, reason_to_abstain
 from serving.admission import connectome_refusal, refuse_unfit
 from serving.booster_text import FloatArray
 from serving.calibrated_trees import CalibratedTrees, expit
-from serving.model_document import ModelDocument
+from serving.model_document import IntervalDocument, ModelDocument
 from serving.notices import connectome_notices, input_notices, site_notices, standing_notices
 
 DOCUMENT_FILE = "model.json"
 BOOSTER_FILE = "booster.txt"
+SPREAD_FILE = "spread.json"
 _CONTRIBUTIONS = TypeAdapter(tuple[Contribution, ...])
 
 
@@ -45,20 +46,28 @@ class ResponsePredictor:
     booster_text : str or None
         The merged boosters, from `serving.booster_text.merge_boosters`; None for a model that
         answers with the base rate, as the document must say.
+    spread_text : str or None
+        The replicates of the pipeline, from `serving.stability_interval.SpreadTable.to_text`; None
+        where the document's interval needs none.
 
     Raises
     ------
     ModelError
-        When the two do not belong together, or the document names an unknown feature.
+        When they do not belong together, or the document names an unknown feature.
     """
 
-    def __init__(self, document: ModelDocument, booster_text: str | None = None) -> None:
+    def __init__(
+        self,
+        document: ModelDocument,
+        booster_text: str | None = None,
+        spread_text: str | None = None,
+    ) -> None:
         self.document = document
-        self._booster_text = booster_text
+        self._booster_text, self._spread_text = booster_text, spread_text
         self._features = _features_of(document)
         self._uses_connectome = any("connectome" in each.fields for each in self._features)
         self._reference = TrainingReference(document.features)
-        self._model = CalibratedTrees(document, booster_text)
+        self._model = CalibratedTrees(document, booster_text, spread_text)
         self._described = [
             {"feature": each.name, "label": each.label, "unit": each.unit}
             for each in document.features
@@ -89,16 +98,23 @@ class ResponsePredictor:
             raise ModelError(f"There is no model folder {folder}; train a model or name another.")
         document = ModelDocument.from_text(_read(folder / DOCUMENT_FILE))
         booster_text = _read(folder / BOOSTER_FILE) if document.booster else None
-        return cls(document, booster_text)
+        spread_text = _read(folder / SPREAD_FILE) if document.interval.spread else None
+        return cls(document, booster_text, spread_text)
 
     def save(self, folder: str | Path) -> None:
-        """Write `model.json` and, where there are trees, `booster.txt` into a folder."""
+        """Write `model.json` and, where they are, `booster.txt` and `spread.json` into a folder."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / BOOSTER_FILE).unlink(missing_ok=True)
-        if self._booster_text is not None:
-            (folder / BOOSTER_FILE).write_text(self._booster_text, "utf-8", newline="\n")
+        for name, text in ((BOOSTER_FILE, self._booster_text), (SPREAD_FILE, self._spread_text)):
+            (folder / name).unlink(missing_ok=True)
+            if text is not None:
+                (folder / name).write_text(text, "utf-8", newline="\n")
         (folder / DOCUMENT_FILE).write_text(self.document.to_text(), "utf-8", newline="\n")
+
+    def with_interval(self, interval: IntervalDocument, spread_text: str) -> Self:
+        """Return the same model with another interval beside its probabilities."""
+        document = self.document.model_copy(update={"interval": interval})
+        return type(self)(document, self._booster_text, spread_text)
 
     @property
     def features(self) -> tuple[Feature, ...]:
@@ -166,11 +182,7 @@ class ResponsePredictor:
         used = patient if refusal is None else patient.model_copy(update={"connectome": None})
         row = patient_row(used, self._features)
         notices = self._notices(patient, refusal, row)
-        reason = reason_to_abstain(
-            self.document.abstention,
-            float(self._reference.missing_importance(row[None, :])[0]),
-            float(self._reference.distance(row[None, :])[0]),
-        )
+        reason = reason_to_abstain(row, self.document, self._reference)
         if reason is not None:
             return self._prediction((reason, *notices), abstained=True)
         log_odds, contributions, interval = self._model.explained(row)

@@ -17,6 +17,8 @@ MAXIMUM_BATCH = 1000
 _LISTED_FIELDS = 50
 _MAXIMUM_NAMES = 200  # Patient has some forty fields
 _FIELD_NAME_LENGTH = 64
+_JSON = "application/json"
+_PLAIN = "identity"
 
 
 class RequestError(TmsResponseError):
@@ -56,8 +58,10 @@ async def read_body(request: Request) -> bytes:
     Raises
     ------
     RequestError
-        413 as soon as it is known to be larger than `MAXIMUM_BODY_BYTES`; 400 when it is empty.
+        415 when it is announced as anything but plain JSON; 413 as soon as it is known to be
+        larger than `MAXIMUM_BODY_BYTES`; 400 when it is empty.
     """
+    _refuse_other_content(request)
     too_large = RequestError(
         413, "body_too_large", f"The body may hold at most {MAXIMUM_BODY_BYTES} bytes; send less."
     )
@@ -73,6 +77,23 @@ async def read_body(request: Request) -> bytes:
     if not size:
         raise RequestError(400, "empty_body", "The body is empty; send JSON.")
     return b"".join(chunks)
+
+
+def _refuse_other_content(request: Request) -> None:
+    """Refuse what is announced as something else; a body that is not announced is read as JSON."""
+    kind = (request.headers.get("content-type") or _JSON).partition(";")[0].strip().lower()
+    if kind != _JSON:
+        message = (
+            "The body is not announced as JSON; add the header 'Content-Type: application/json' "
+            "(with curl: -H 'Content-Type: application/json')."
+        )
+        problem = FieldProblem("Content-Type", "is not that of JSON", _JSON)
+        raise RequestError(415, "unsupported_media_type", message, (problem,))
+    coding = (request.headers.get("content-encoding") or _PLAIN).strip().lower()
+    if coding != _PLAIN:
+        message = "The body is compressed; send it as it is, without the header Content-Encoding."
+        problem = FieldProblem("Content-Encoding", "is not supported", _PLAIN)
+        raise RequestError(415, "unsupported_encoding", message, (problem,))
 
 
 def parse_json(body: bytes) -> Any:  # noqa: ANN401
@@ -175,7 +196,8 @@ def parse_batch(body: bytes) -> list[Any]:
     """
     content = parse_json(body)
     if not isinstance(content, list) or not 1 <= len(content) <= MAXIMUM_BATCH:
-        problem = FieldProblem("the whole body", "is not a list of that length", "1 to 1000")
+        allowed = f"1 to {MAXIMUM_BATCH} patients"
+        problem = FieldProblem("the whole body", "should be a list of patients", allowed)
         message = f"A batch is a list of 1 to {MAXIMUM_BATCH} patients; split a longer one."
         raise RequestError(422, "invalid_batch", message, (problem,))
     return content

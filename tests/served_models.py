@@ -25,11 +25,11 @@ from serving.model_document import (
     IntervalDocument,
     ModelDocument,
     Provenance,
-    ReferenceDistribution,
     TrainingPopulation,
     patient_schema_hash,
 )
 from serving.predictor import ResponsePredictor
+from training.learning.reference import reference_distribution
 
 N_BAGS = 5
 SITES = ("clinic_a", "clinic_b")
@@ -78,9 +78,6 @@ def described(
     """Describe features by their percentiles, as training does."""
     documents = []
     for column, feature in enumerate(features):
-        known = X[~np.isnan(X[:, column]), column]
-        cuts = np.percentile(known, (1, 5, 25, 50, 75, 95, 99)).tolist() if len(known) else None
-        names = ("p1", "p5", "p25", "p50", "p75", "p95", "p99")
         documents.append(
             FeatureDocument(
                 name=feature.name,
@@ -90,9 +87,7 @@ def described(
                 group=feature.group,
                 monotone=feature.monotone,
                 missing_share=float(np.isnan(X[:, column]).mean()),
-                reference=ReferenceDistribution(**dict(zip(names, cuts, strict=True)))
-                if cuts
-                else None,
+                reference=reference_distribution(X[:, column], factor=1.4),
                 importance=float(importance[column]),
             )
         )
@@ -188,6 +183,7 @@ def ask(
     path: str,
     content: bytes | AsyncIterable[bytes] | None = None,
     record: object = None,
+    headers: dict[str, str] | None = None,
 ) -> httpx.Response:
     """Send one request to an application in this process.
 
@@ -197,12 +193,14 @@ def ask(
         The body as it is.
     record : object, optional
         The body as JSON, where there is no `content`.
+    headers : dict of str to str, optional
+        Content types are not added by themselves.
     """
     body = orjson.dumps(record) if content is None and record is not None else content
 
     async def send() -> httpx.Response:
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
-            return await client.request(method, path, content=body)
+            return await client.request(method, path, content=body, headers=headers)
 
     return asyncio.run(send())

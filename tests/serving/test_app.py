@@ -103,6 +103,77 @@ def test_bad_fields_are_refused_by_name(
     assert (error.code, error.fields[0].field) == (code, field)
 
 
+@pytest.mark.parametrize(
+    ("changes", "field", "allowed"),
+    [
+        ({"depression_total": 30}, "depression_total", "0 to 27"),
+        ({"depression_total": -1}, "depression_total", "0 to 27"),
+        ({"depression_items": [4] * 9, "depression_total": None}, "depression_items", ""),
+        ({"anxiety_total": 22}, "anxiety_total", "0 to 21"),
+        ({"anxiety_instrument": "GAD7"}, "anxiety_instrument", "GAD-7, HAM-A, HADS-A"),
+        ({"anxiety_instrument": "PHQ-9"}, "anxiety_instrument", "GAD-7, HAM-A, HADS-A"),
+        ({"moca_total": 31}, "moca_total", "at most 30"),
+        ({"extra": {"grip_kg": 101}}, "extra.grip_kg", "0 to 100 kg"),
+    ],
+)
+def test_one_mistake_is_one_error_that_says_what_is_allowed(
+    app: FastAPI, record: dict[str, Any], changes: dict[str, Any], field: str, allowed: str
+) -> None:
+    response = ask(app, "POST", "/predict", record={**record, **changes})
+    [problem] = error_of(response, 422).error.fields
+    assert (problem.field, problem.allowed) == (field, allowed)
+
+
+def test_an_unknown_instrument_is_told_the_known_ones(app: FastAPI, record: dict[str, Any]) -> None:
+    response = ask(app, "POST", "/predict", record={**record, "depression_instrument": "phq9"})
+    [problem] = error_of(response, 422).error.fields
+    assert "Did you mean 'PHQ-9'?" in problem.problem
+    assert {"HDRS-17", "MADRS", "PHQ-9", "BDI-II"} <= set(problem.allowed.split(", "))
+    assert "GAD-7" not in problem.allowed
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict_batch"])
+@pytest.mark.parametrize(
+    ("headers", "code", "allowed"),
+    [
+        ({"content-type": "application/x-www-form-urlencoded"}, "unsupported_media_type",
+         "application/json"),
+        ({"content-type": "text/json; charset=utf-8"}, "unsupported_media_type",
+         "application/json"),
+        ({"content-type": "application/fhir+json"}, "unsupported_media_type", "application/json"),
+        ({"content-type": "application/json", "content-encoding": "gzip"}, "unsupported_encoding",
+         "identity"),
+    ],
+)  # fmt: skip
+def test_content_announced_as_something_else_is_refused(
+    app: FastAPI, record: dict[str, Any], path: str, headers: dict[str, str], code: str,
+    allowed: str,
+) -> None:  # fmt: skip
+    error = error_of(ask(app, "POST", path, record=record, headers=headers), 415).error
+    assert (error.code, error.fields[0].allowed) == (code, allowed)
+
+
+def test_the_refusal_of_a_form_says_what_to_add(app: FastAPI) -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    error = error_of(ask(app, "POST", "/predict", b"{}", headers=headers), 415).error
+    assert "-H 'Content-Type: application/json'" in error.message
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"content-type": ""},
+        {"content-type": "Application/JSON; charset=utf-8"},
+        {"content-type": "application/json", "content-encoding": "Identity"},
+    ],
+)
+def test_content_announced_as_json_or_not_at_all_is_read(
+    app: FastAPI, record: dict[str, Any], headers: dict[str, str]
+) -> None:
+    assert ask(app, "POST", "/predict", record=record, headers=headers).status_code == 200
+
+
 def test_no_value_is_repeated_or_logged(
     app: FastAPI,
     record: dict[str, Any],

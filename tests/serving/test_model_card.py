@@ -39,6 +39,9 @@ def test_limits_and_level_are_those_of_the_document(
     assert "spread of 5 bagged boosters (90%)" in card
     assert "more than 60%" in card
     assert "further than 4 robust standard deviations" in card
+    flat = words(altered(booster=None))
+    assert "one input lies far outside" in flat
+    assert "more than 60%" not in flat
 
 
 def test_a_model_of_any_instrument_names_none(altered: Callable[..., ResponsePredictor]) -> None:

@@ -91,9 +91,21 @@ def test_numbers_must_be_finite(document: ModelDocument) -> None:
         ModelDocument.from_text(text)
 
 
-def test_percentiles_must_not_descend() -> None:
+SOUND = {
+    "p1": 0, "p5": 1, "p25": 2, "p50": 3, "p75": 4, "p95": 5, "p99": 6,
+    "lowest_usual": -1, "highest_usual": 7, "lowest_accepted": -2, "highest_accepted": 8,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change", [{"p25": 3.5}, {"lowest_usual": 0.5}, {"highest_usual": 5}, {"lowest_accepted": 0},
+               {"highest_accepted": 6.5}]
+)  # fmt: skip
+def test_percentiles_and_ranges_must_not_descend(change: dict[str, float]) -> None:
+    ReferenceDistribution.model_validate(SOUND)
+    ReferenceDistribution.model_validate({**SOUND, "lowest_accepted": None})
     with pytest.raises(ValidationError, match="must not descend"):
-        ReferenceDistribution(p1=0, p5=1, p25=3, p50=2, p75=4, p95=5, p99=6)
+        ReferenceDistribution.model_validate({**SOUND, **change})
 
 
 def test_booster_is_described_by_its_trees_and_digest() -> None:

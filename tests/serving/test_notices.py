@@ -31,7 +31,7 @@ def test_out_of_range_names_the_training_range_and_not_the_value(
     age = predictor.document.features[0].reference
     assert age is not None
     assert notice.field == "age_years"
-    assert f"{age.p1:.4g} to {age.p99:.4g} years" in notice.message
+    assert f"{age.lowest_usual:.4g} to {age.highest_usual:.4g} years" in notice.message
     assert "97.5" not in notice.message
 
 
@@ -94,6 +94,26 @@ def test_what_becomes_of_a_connectome_is_said(
     assert about == ([] if code is None else [code])
     within = next(c for c in answer.contributions if c.feature == "fc_within_vis")
     assert (within.value is None) == (code in {"connectome_missing", "connectome_refused"})
+
+
+def test_a_model_that_uses_no_input_says_nothing_of_what_is_missing(
+    network_predictor: ResponsePredictor, complete_patient: Patient
+) -> None:
+    flat = network_predictor.document.model_copy(
+        update={"calibration": Calibration(slope=0.0, intercept=0.0)}
+    )
+    bare = complete_patient.model_copy(update={"failed_trials": None})
+    answer = ResponsePredictor(flat, network_predictor._booster_text).predict(bare)
+    assert codes(answer) == ["base_rate_only", "simulated_training_data", "research_use"]
+
+
+def test_a_model_that_never_answers_does_not_promise_the_base_rate(
+    altered: Callable[..., ResponsePredictor], complete_patient: Patient
+) -> None:
+    rule = altered().document.abstention.model_copy(update={"always": "Too few responded."})
+    answer = altered(booster=None, abstention=rule).predict(complete_patient)
+    assert codes(answer)[0] == "model_always_abstains"
+    assert "base_rate_only" not in codes(answer)
 
 
 def test_a_clinical_model_says_nothing_of_connectomes(

@@ -55,7 +55,7 @@ def test_examples_are_answered(app: FastAPI, document: dict[str, Any], path: str
     answer = ask(app, "POST", path, record=example).json()
     [first] = answer if isinstance(answer, list) else [answer]
     assert first["prediction_id"]
-    assert {"200", "400", "413", "422"} <= set(operation["responses"])
+    assert {"200", "400", "413", "415", "422"} <= set(operation["responses"])
 
 
 def test_only_the_documented_routes_exist(document: dict[str, Any]) -> None:

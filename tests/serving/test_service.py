@@ -166,8 +166,9 @@ def test_a_damaged_model_ends_bentoml_with_a_sentence(
     assert "Traceback" not in done.stderr + done.stdout
 
 
-def test_bodies_are_json_however_they_are_announced(client: httpx.Client) -> None:
+def test_bodies_announced_as_something_else_are_refused(client: httpx.Client) -> None:
     record = {"depression_instrument": "PHQ-9", "depression_total": 18}
     headers = {"content-type": "text/plain"}
     response = client.post("/predict", content=json.dumps(record), headers=headers)
-    assert response.status_code == 200
+    assert response.status_code == 415
+    assert response.json()["error"]["fields"][0]["allowed"] == "application/json"

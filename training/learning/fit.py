@@ -9,6 +9,7 @@ from scipy.special import logit
 
 from data_schemas.cohort import CohortSpec
 from features.table import Feature
+from serving.abstention import TrainingReference
 from serving.booster_text import merge_boosters
 from serving.model_document import (
     Abstention,
@@ -19,13 +20,13 @@ from serving.model_document import (
     IntervalDocument,
     ModelDocument,
     Provenance,
-    ReferenceDistribution,
     TrainingPopulation,
     patient_schema_hash,
 )
 from serving.predictor import ResponsePredictor
 from training.config import TrainingConfig
 from training.dataset import TrainingTable
+from training.engine.program import SHAPING_LIBRARIES
 from training.learning.models import (
     BASE_RATE,
     LIGHTGBM_BOTH,
@@ -34,14 +35,11 @@ from training.learning.models import (
     varying_columns,
 )
 from training.learning.recalibration import Recalibration
+from training.learning.reference import distance_limit, reference_distribution
 from training.learning.rows import FloatArray, IntArray
 from training.learning.validation import model_columns
 
 INTERVAL_METHOD: Final = "spread of the bagged boosters"
-SHAPING_LIBRARIES: Final = ("lightgbm", "numpy", "scikit-learn", "scipy", "tms-response")
-PERCENTILES: Final = {"p1": 1, "p5": 5, "p25": 25, "p50": 50, "p75": 75, "p95": 95, "p99": 99}
-# Percentiles of fewer known values would say little but these patients' values.
-MINIMUM_KNOWN_VALUES: Final = 10
 
 
 def fit_predictor(
@@ -79,6 +77,7 @@ def fit_predictor(
         text = merge_boosters(fitted.bag.boosters)
         booster = BoosterDocument.of(text, len(fitted.bag.boosters))
         recalibration = fitted.recalibration
+    described = _feature_documents(features or table.features, table, config)
     draft = ModelDocument(
         name=config.tracking.model_name,
         version=version("tms-response"),
@@ -90,8 +89,8 @@ def fit_predictor(
         calibration=Calibration(slope=recalibration.slope, intercept=recalibration.intercept),
         booster=booster,
         interval=IntervalDocument(method=INTERVAL_METHOD, level=config.interval.level),
-        abstention=_abstention(table, config, always_abstains),
-        features=_feature_documents(features or table.features, table, None),
+        abstention=_abstention(described, table, config, always_abstains),
+        features=described,
         # All that are declared: one that the model does not use is no mistake to send.
         extra_measurements=spec.extra_declarations(),
         connectome=ConnectomeRequirements(
@@ -105,7 +104,7 @@ def fit_predictor(
         return ResponsePredictor(draft, None)
     contributions = ResponsePredictor(draft, text).contributions(rows.X)
     importance = np.mean(np.abs(contributions), axis=0)
-    weighted = _feature_documents(features, table, importance)
+    weighted = _feature_documents(features, table, config, importance)
     return ResponsePredictor(draft.model_copy(update={"features": weighted}), text)
 
 
@@ -150,23 +149,32 @@ def known(values: FloatArray) -> FloatArray:
 
 
 def _abstention(
-    table: TrainingTable, config: TrainingConfig, always_abstains: str | None
+    features: Sequence[FeatureDocument],
+    table: TrainingTable,
+    config: TrainingConfig,
+    always_abstains: str | None,
 ) -> Abstention:
+    columns = _columns(table, [feature.name for feature in features])
     return Abstention(
         always=always_abstains,
         smaller_class_count=table.smaller_class,
         maximum_missing_importance=config.abstention.maximum_missing_importance,
-        maximum_distance=config.abstention.maximum_distance,
+        maximum_distance=distance_limit(
+            TrainingReference(features), table.X[:, columns], config.abstention.distance_factor
+        ),
     )
 
 
 def _feature_documents(
-    features: Sequence[Feature], table: TrainingTable, importance: FloatArray | None
+    features: Sequence[Feature],
+    table: TrainingTable,
+    config: TrainingConfig,
+    importance: FloatArray | None = None,
 ) -> tuple[FeatureDocument, ...]:
     """Describe the columns; importances are shares of their sum, 0 where nothing is learned."""
     total = 0.0 if importance is None else float(importance.sum())
     shares = np.zeros(len(features)) if importance is None or not total else importance / total
-    places = {feature.name: number for number, feature in enumerate(table.features)}
+    columns = _columns(table, [feature.name for feature in features])
     return tuple(
         FeatureDocument(
             name=feature.name,
@@ -175,17 +183,14 @@ def _feature_documents(
             domain=feature.domain,
             group=feature.group,
             monotone=feature.monotone,
-            missing_share=float(np.mean(np.isnan(table.X[:, places[feature.name]]))),
-            reference=_reference(table.X[:, places[feature.name]]),
+            missing_share=float(np.mean(np.isnan(values))),
+            reference=reference_distribution(values, config.abstention.input_factor),
             importance=float(share),
         )
-        for feature, share in zip(features, shares, strict=True)
+        for feature, values, share in zip(features, table.X[:, columns].T, shares, strict=True)
     )
 
 
-def _reference(column: FloatArray) -> ReferenceDistribution | None:
-    values = known(column)
-    if len(values) < MINIMUM_KNOWN_VALUES:
-        return None
-    cuts = np.percentile(values, list(PERCENTILES.values()))
-    return ReferenceDistribution(**dict(zip(PERCENTILES, cuts.tolist(), strict=True)))
+def _columns(table: TrainingTable, names: Sequence[str]) -> list[int]:
+    places = {feature.name: number for number, feature in enumerate(table.features)}
+    return [places[name] for name in names]

@@ -9,6 +9,7 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 SiteArray = npt.NDArray[np.str_]
+DateArray = npt.NDArray[np.datetime64]
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,16 @@ class TrainingRows:
         For grouping only.
     monotone : tuple of int, length p
         Direction to hold each feature to.
+    patient : ndarray of int, shape (n,), or None
+        Whose row it is, where a patient may have several, as in a bootstrap sample; None where
+        each row is a patient of its own.
     """
 
     X: FloatArray
     y: BoolArray
     site: SiteArray
     monotone: tuple[int, ...]
+    patient: IntArray | None = None
 
     @property
     def smaller_class(self) -> int:
@@ -39,9 +44,10 @@ class TrainingRows:
 
     def rows(self, index: IntArray) -> "TrainingRows":
         """Return those rows."""
-        return TrainingRows(self.X[index], self.y[index], self.site[index], self.monotone)
+        patient = None if self.patient is None else self.patient[index]
+        return TrainingRows(self.X[index], self.y[index], self.site[index], self.monotone, patient)
 
     def columns(self, index: IntArray) -> "TrainingRows":
         """Return those columns."""
         monotone = tuple(self.monotone[number] for number in index)
-        return TrainingRows(self.X[:, index], self.y, self.site, monotone)
+        return TrainingRows(self.X[:, index], self.y, self.site, monotone, self.patient)

