@@ -27,12 +27,12 @@ from serving.model_document import (
     IntervalDocument,
     ModelDocument,
     Provenance,
-    ReferenceDistribution,
     TrainingPopulation,
     patient_schema_hash,
 )
 from serving.predictor import ResponsePredictor
 from training.config import load_config
+from training.learning.reference import reference_distribution
 from training.summary import ConnectomeCounts, ModelSummary, RunSummary
 
 GRIP = ExtraDeclaration(
@@ -118,7 +118,7 @@ def tiny_predictor() -> ResponsePredictor:
             **{name: getattr(feature, name)
                for name in ("name", "label", "unit", "domain", "group", "monotone")},
             missing_share=float(np.isnan(X[:, column]).mean()),
-            reference=_reference(X[:, column]),
+            reference=reference_distribution(X[:, column], factor=1.4),
             importance=1 / len(features),
         )
         for column, feature in enumerate(features)
@@ -147,14 +147,6 @@ def tiny_predictor() -> ResponsePredictor:
         ),
     )
     return ResponsePredictor(document, text)
-
-
-def _reference(column: np.ndarray[Any, np.dtype[np.float64]]) -> ReferenceDistribution | None:
-    known = column[~np.isnan(column)]
-    if not len(known):
-        return None
-    p1, p5, p25, p50, p75, p95, p99 = np.percentile(known, (1, 5, 25, 50, 75, 95, 99)).tolist()
-    return ReferenceDistribution(p1=p1, p5=p5, p25=p25, p50=p50, p75=p75, p95=p95, p99=p99)
 
 
 def _population(n_patients: int, n_events: int) -> TrainingPopulation:

@@ -2,22 +2,22 @@
 
 What is logged is counts, aggregates and text. Single patients' inputs (`explanations.npz`) stay in
 the run's folder; `out_of_fold.csv` names patients by row number only.
+
+A run that was interrupted and goes on keeps its identifier in MLflow: what comes out is what the
+uninterrupted run would have given, so two entries would count one result twice. Its tag `resumed`
+says when it went on.
 """
 
-import json
-import math
-import re
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import pandas as pd
 
@@ -30,11 +30,18 @@ from training.summary import (
     MODEL_FOLDER,
     OUT_OF_FOLD_FILE,
     REPORT_FILE,
-    RUN_FILE,
     SUMMARY_FILE,
     RunSummary,
 )
+from training.tracking.figures import flat_parameters, headline_metrics, summary_tags
 from training.tracking.registered_model import RegisteredVersion, log_model, register_model
+from training.tracking.run_folder import (
+    git_commit,
+    locked,
+    read_run_file,
+    run_of,
+    write_run_file,
+)
 from training.tracking.store import (
     experiment_id,
     open_client,
@@ -42,12 +49,14 @@ from training.tracking.store import (
     store_error,
     without_password,
 )
+from training.tracking.watch import watched
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _TABLES: Final = (EVALUATION_FILE, OUT_OF_FOLD_FILE, SUMMARY_FILE, REPORT_FILE)
-_INTERVALS: Final = {"estimate": "", "lower": "_lower", "upper": "_upper"}
+# A watcher that marks the run as killed holds its folder for a moment.
+_SECONDS_FOR_A_WATCHER: Final = 5.0
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,8 @@ class TrackedRun:
         Of the run, filled by training.
     started : datetime
         When it began.
+    cohort : Path, optional
+        As the user named it.
     """
 
     client: "MlflowClient"
@@ -73,6 +84,7 @@ class TrackedRun:
     config: TrainingConfig
     folder: Path
     started: datetime
+    cohort: Path = field(default_factory=Path)
 
     def log(self) -> RegisteredVersion:
         """Log the finished folder, register its model, and write `run.json` beside them.
@@ -109,7 +121,7 @@ class TrackedRun:
             Metric(name, value, now, 0)
             for name, value in headline_metrics(table, summary.split_name).items()
         ]
-        tags = [RunTag(name, value) for name, value in _tags(summary).items()]
+        tags = [RunTag(name, value) for name, value in summary_tags(summary).items()]
         self.client.log_batch(self.run_id, metrics=metrics, tags=tags)
 
     def write_run_file(self, version: RegisteredVersion | None = None) -> None:
@@ -117,6 +129,7 @@ class TrackedRun:
         content: dict[str, object] = {
             "started": self.started.isoformat(timespec="seconds"),
             "folder": str(self.folder.resolve()),
+            **run_of(self.cohort, self.config),
             "git_commit": git_commit(),
             "tracking_uri": without_password(self.client.tracking_uri),
             "mlflow_run": self.run_id,
@@ -125,16 +138,23 @@ class TrackedRun:
             content["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
             content["registered_model"] = version.uri
             content["alias"] = version.alias
-        (self.folder / RUN_FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        write_run_file(self.folder, content)
 
 
 @contextmanager
-def track_run(config: TrainingConfig, folder: Path, started: datetime) -> Iterator[TrackedRun]:
+def track_run(
+    config: TrainingConfig,
+    folder: Path,
+    started: datetime,
+    *,
+    cohort: Path | None = None,
+    resume: bool = False,
+) -> Iterator[TrackedRun]:
     """Open a run in MLflow around training, and close it as what it became.
 
     The store is `MLFLOW_TRACKING_URI`, else `mlflow.db` in the working directory. A run ends as
-    FINISHED, as FAILED where an error leaves the block, and as KILLED on an interrupt or a request
-    to terminate.
+    FINISHED, as FAILED where an error leaves the block, and as KILLED on an interrupt, a request
+    to terminate, or when its process vanishes.
 
     Parameters
     ----------
@@ -144,44 +164,81 @@ def track_run(config: TrainingConfig, folder: Path, started: datetime) -> Iterat
         Of the run; its name becomes the run's.
     started : datetime
         When the run began.
+    cohort : Path, optional
+        As the user named it; by it an interrupted run is found again.
+    resume : bool
+        Go on with the run that the folder's `run.json` names, if MLflow still has it.
 
     Raises
     ------
     ServiceError
         When the store cannot be reached, before anything is trained.
+    UsageError
+        When another process is at work in the folder.
     """
-    with plain_mlflow():
-        client, run_id = _open_run(config, folder, started)
+    with locked(folder, _SECONDS_FOR_A_WATCHER):
+        with plain_mlflow():
+            earlier = str(read_run_file(folder).get("mlflow_run", "")) if resume else ""
+            client = open_client()
+            run_id = _resumed_run(client, earlier) or _new_run(
+                client, config, folder, started, earlier
+            )
+        with watched(run_id, folder), _closed(client, run_id):
+            tracked = TrackedRun(client, run_id, config, folder, started, cohort or Path())
+            tracked.write_run_file()
+            yield tracked
+
+
+def _resumed_run(client: "MlflowClient", run_id: str) -> str | None:
+    """Set an interrupted run running again; None where MLflow has it no more."""
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    if not run_id:
+        return None
+    try:
+        run = client.get_run(run_id)
+    except MlflowException:
+        return None
+    if run.info.lifecycle_stage != "active":
+        return None
+    client.update_run(run_id, status="RUNNING")
+    client.set_tag(run_id, "resumed", datetime.now(UTC).isoformat(timespec="seconds"))
+    return run_id
+
+
+def _new_run(
+    client: "MlflowClient",
+    config: TrainingConfig,
+    folder: Path,
+    started: datetime,
+    earlier: str,
+) -> str:
+    from mlflow.entities import Param  # noqa: PLC0415
+
+    run = client.create_run(
+        experiment_id(client, config.tracking.experiment),
+        start_time=int(started.timestamp() * 1000),
+        run_name=folder.name,
+        tags={**_source_tags(), **({"resumed_from": earlier} if earlier else {})},
+    )
+    run_id = str(run.info.run_id)
+    params = [Param(name, value) for name, value in flat_parameters(config).items()]
+    client.log_batch(run_id, params=params)
+    return run_id
+
+
+@contextmanager
+def _closed(client: "MlflowClient", run_id: str) -> Iterator[None]:
     status = "FAILED"
     try:
         with _termination_raises():
-            tracked = TrackedRun(client, run_id, config, folder, started)
-            tracked.write_run_file()
-            yield tracked
+            yield
         status = "FINISHED"
     except (KeyboardInterrupt, SystemExit):
         status = "KILLED"
         raise
     finally:
         _close_run(client, run_id, status)
-
-
-def _open_run(
-    config: TrainingConfig, folder: Path, started: datetime
-) -> "tuple[MlflowClient, str]":
-    from mlflow.entities import Param  # noqa: PLC0415
-
-    client = open_client()
-    run = client.create_run(
-        experiment_id(client, config.tracking.experiment),
-        start_time=int(started.timestamp() * 1000),
-        run_name=folder.name,
-        tags=_source_tags(),
-    )
-    run_id = str(run.info.run_id)
-    params = [Param(name, value) for name, value in flat_parameters(config).items()]
-    client.log_batch(run_id, params=params)
-    return client, run_id
 
 
 def _close_run(client: "MlflowClient", run_id: str, status: str) -> None:
@@ -213,87 +270,7 @@ def _exit(number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-def flat_parameters(config: TrainingConfig) -> dict[str, str]:
-    """Return the settings under dotted names, such as `validation.folds`."""
-    return {
-        name: value if isinstance(value, str) else json.dumps(value)
-        for name, value in _flattened("", config.model_dump(mode="json"))
-    }
-
-
-def _flattened(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401
-    if not isinstance(value, dict):
-        yield prefix, value
-        return
-    for name, part in value.items():
-        yield from _flattened(f"{prefix}.{name}" if prefix else name, part)
-
-
-def headline_metrics(table: pd.DataFrame, split_name: str) -> dict[str, float]:
-    """Return the figures of `evaluation.csv` that stand for a whole model.
-
-    Parameters
-    ----------
-    table : DataFrame
-        `evaluation.csv`.
-    split_name : str
-        The main split. Single sites and curves are left to the table.
-
-    Returns
-    -------
-    dict of str to float
-        `MODEL/METRIC`, such as `lightgbm_both/auroc`, and the same with `_lower` and `_upper` for
-        its interval. A figure combined over sites goes before one that pools them.
-    """
-    metrics: dict[str, float] = {}
-    for split in (split_name, f"{split_name}/within_site"):
-        chosen = table[(table["split"] == split) & table["threshold"].isna()]
-        for row in chosen.to_dict("records"):
-            name = _valid(f"{row['model']}/{row['metric']}")
-            for column, suffix in _INTERVALS.items():
-                if math.isfinite(row[column]):
-                    metrics[name + suffix] = float(row[column])
-    return metrics
-
-
-def _valid(name: str) -> str:
-    """Return a name that MLflow takes, and that its search takes without quotation marks."""
-    return re.sub(r"[^\w./-]", "_", name.replace(" - ", "_minus_"), flags=re.ASCII)
-
-
-def _tags(summary: RunSummary) -> dict[str, str]:
-    population = summary.population
-    return {
-        "cohort": population.cohort,
-        "cohort_fingerprint": summary.provenance.data_fingerprint,
-        "simulated": str(population.simulated).lower(),
-        "is_tms": str(population.is_tms).lower(),
-        "outcome": summary.outcome.describe(),
-        "split": summary.split_name,
-        "served_model": summary.served_model,
-        "model_version": summary.model_version,
-        "config_hash": summary.provenance.config_hash,
-        "mlflow.note.content": f"Research use only. {population.sentence()}.",
-    }
-
-
 def _source_tags() -> dict[str, str]:
     tags = {"mlflow.source.name": "tms-response train", "mlflow.source.type": "LOCAL"}
     commit = git_commit()
     return {**tags, "mlflow.source.git.commit": commit} if commit else tags
-
-
-def git_commit(file: Path = Path(__file__)) -> str | None:
-    """Return the commit of the checkout that tracks a file; None without one, or without git."""
-    git = ["git", "-C", str(file.resolve().parent)]
-    try:
-        # An installed copy may lie in somebody else's checkout: the file itself must be tracked.
-        _output([*git, "ls-files", "--error-unmatch", file.name])
-        return _output([*git, "rev-parse", "HEAD"])
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def _output(command: list[str]) -> str:
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=10)  # noqa: S603
-    return done.stdout.strip()

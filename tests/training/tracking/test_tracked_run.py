@@ -25,9 +25,11 @@ from data_schemas.errors import DataError, ServiceError
 from serving.predictor import ResponsePredictor
 from serving.registry import resolve_model
 from training.config import load_config
+from training.tracking.figures import flat_parameters, headline_metrics
 from training.tracking.registered_model import RegisteredVersion
+from training.tracking.run_folder import git_commit
 from training.tracking.store import open_client, tracking_uri
-from training.tracking.tracked_run import flat_parameters, git_commit, headline_metrics, track_run
+from training.tracking.tracked_run import track_run
 
 REPOSITORY = Path(__file__).parents[3]
 
