@@ -33,18 +33,25 @@ _SEPARATED: Final = 40.0
 
 
 def fit_logistic(
-    X: FloatArray, y: BoolArray, weights: FloatArray, offset: FloatArray | float = 0.0
+    X: FloatArray,
+    y: BoolArray,
+    weights: FloatArray,
+    offset: FloatArray | float = 0.0,
+    penalty: FloatArray | float = 0.0,
 ) -> FloatArray:
-    """Fit one unpenalised logistic regression a draw, by Newton's method, all draws at once.
+    """Fit one logistic regression a draw, by Newton's method, all draws at once.
 
-    Maximises `sum_i w_i [y_i eta_i - log(1 + exp(eta_i))]` with `eta = offset + X @ b`.
+    Maximises `sum_i w_i [y_i eta_i - log(1 + exp(eta_i))] - sum_j penalty_j b_j^2 / 2` with
+    `eta = offset + X @ b`.
 
     Parameters
     ----------
     X : ndarray, shape (n, k)
         Columns of about unit variance; a constant one where an intercept is wanted.
-    offset : ndarray, shape (n,), or float
+    offset : ndarray, shape (n,) or (draws, n), or float
         Log-odds with a coefficient held at 1.
+    penalty : ndarray, shape (k,), or float
+        Of each coefficient: 1 / variance of a normal prior around 0. Not penalised without it.
 
     Returns
     -------
@@ -52,7 +59,10 @@ def fit_logistic(
         NaN where a draw has no maximum: one outcome only, or perfectly separated.
     """
     products = (X[:, :, None] * X[:, None, :]).reshape(len(X), -1)
-    ridge = 1e-10 * len(y) * np.eye(X.shape[1])  # keeps a flat direction solvable, moves nothing
+    offsets = np.asarray(offset, dtype=np.float64)
+    held_to_zero = np.broadcast_to(np.asarray(penalty, dtype=np.float64), X.shape[1])
+    # The small ridge keeps a flat direction solvable and moves nothing.
+    ridge = np.diag(held_to_zero + 1e-10 * len(y))
     coefficients = np.full((len(weights), X.shape[1]), np.nan)
     n_events = weights @ y.astype(np.float64)
     moving = np.flatnonzero((n_events > 0) & (n_events < weights.sum(axis=1)))
@@ -60,14 +70,15 @@ def fit_logistic(
     for _ in range(_MAXIMUM_STEPS):
         if len(moving) == 0:
             break
-        fitted = expit(offset + current @ X.T)
+        fitted = expit((offsets[moving] if offsets.ndim == 2 else offsets) + current @ X.T)
         drawn = weights if len(moving) == len(weights) else weights[moving]
         residual = y - fitted
         residual *= drawn
         fitted *= 1 - fitted
         fitted *= drawn
         hessian = (fitted @ products).reshape(-1, *ridge.shape)
-        step = np.linalg.solve(hessian + ridge, (residual @ X)[:, :, None])[:, :, 0]
+        gradient = residual @ X - held_to_zero * current
+        step = np.linalg.solve(hessian + ridge, gradient[:, :, None])[:, :, 0]
         current = current + np.clip(step, -_LARGEST_STEP, _LARGEST_STEP)
         done = np.abs(step).max(axis=1) < _TOLERANCE
         coefficients[moving[done]] = current[done]
@@ -87,22 +98,41 @@ def calibration_intercept(y: BoolArray, p: FloatArray, weights: FloatArray) -> F
 
 
 def calibration_slope(
-    y: BoolArray, p: FloatArray, weights: FloatArray, group: IntArray | None = None
+    y: BoolArray,
+    p: FloatArray,
+    weights: FloatArray,
+    group: IntArray | None = None,
+    offset: FloatArray | float = 0.0,
 ) -> FloatArray:
     """Return `b` in `logit P(y) = a + b logit p`; 1 is perfect, below 1 predictions too extreme.
 
     NaN when all predictions are equal: a constant has no slope. With `group`, each group has an
     intercept `a` of its own: held-out sites with many responders are predicted lower than others,
-    by fits that did not see them, which a common intercept takes for too small a slope.
+    by fits that did not see them, which a common intercept takes for too small a slope. A group
+    with one outcome only says nothing of the slope, in the draws where that is so. An `offset`, in
+    log-odds, is added to `a`.
     """
     log_odds = logit(inside_unit_interval(p))
     spread = float(np.std(log_odds))
     if not varies(log_odds):
         return np.full(len(weights), np.nan)
     codes = np.zeros(len(p), dtype=np.int64) if group is None else group
-    intercepts = codes[:, None] == np.unique(codes)
-    X = np.column_stack([(log_odds - np.mean(log_odds)) / spread, intercepts])
-    return fit_logistic(X, y, weights)[:, 0] / spread
+    X = np.column_stack(
+        [(log_odds - np.mean(log_odds)) / spread, codes[:, None] == np.unique(codes)]
+    )
+    if group is not None:
+        weights = weights * in_groups_with_both_outcomes(y, group, weights)
+    return fit_logistic(X, y, weights, offset)[:, 0] / spread
+
+
+def in_groups_with_both_outcomes(y: BoolArray, group: IntArray, weights: FloatArray) -> BoolArray:
+    """Return whose group holds both outcomes in a draw, (draws, n)."""
+    member = group[:, None] == np.unique(group)
+    n_events = weights @ (member & y[:, None]).astype(np.float64)
+    n_nonevents = weights @ (member & ~y[:, None]).astype(np.float64)
+    place = np.searchsorted(np.unique(group), group)
+    both: BoolArray = ((n_events > 0) & (n_nonevents > 0))[:, place]
+    return both
 
 
 def varies(log_odds: FloatArray) -> bool:

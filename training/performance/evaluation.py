@@ -14,12 +14,22 @@ Splits:
 - `leave_one_site_out`: what pools held-out sites without ranking across them: accuracy,
   calibration, net benefit, distributions. No AUROC: pooled, it would be biased (see
   `training.performance.discrimination`);
-- `leave_one_site_out/within_site`: `auroc` (random-effects mean over sites), `auroc_tau` (SD
-  between sites on the logit scale), `auroc_prediction_interval` (for a further site), `auprc`
-  and `roc_sensitivity`, averaged over the patients with the outcome, and `calibration_slope` with
-  an intercept for every site, since the pooled slope comes out too small. Only sites with 5
-  patients of either outcome;
-- `leave_one_site_out/site=NAME`: `auroc`, `brier`, `o_to_e` of one site.
+- `leave_one_site_out/within_site`: `auroc` and `o_to_e` (random-effects means over sites), with
+  `_tau` (SD between sites, on the logit and the log scale) and `_prediction_interval` (for a
+  further site); `auprc` and `roc_sensitivity`, averaged over the patients with the outcome, and
+  `calibration_slope` with an intercept for every site, since the pooled slope comes out too small.
+  Only sites with 5 patients of either outcome;
+- `leave_one_site_out/site=NAME`: `auroc`, `brier`, `o_to_e` of one site, small cells withheld;
+- `external`, `temporal`: all of it, ranking everyone, since one fit predicted everyone; from three
+  sites on `/within_site` and `/site=NAME` as above;
+- further rows of the same table: `training.performance.subgroups`, `other_arms`,
+  `missing_outcomes` and `permutation`.
+
+What an interval speaks of. Bootstrap intervals draw *patients*, never sites: they are where the
+figure would lie for other patients of the same sites, and too narrow for a new site, whose event
+rate differs. Intervals of `auroc` and `o_to_e` under `/within_site` are those of the average site;
+the prediction intervals are where the figure of one further site is expected, and what a clinic
+that is not in the cohort should read.
 
 Intervals depend on the seed and the patients, not on the order of rows or on the other models.
 """
@@ -34,12 +44,15 @@ import pandas as pd
 
 from data_schemas.errors import ConfigurationError, DataError, did_you_mean
 from training.learning.models import LIGHTGBM_BOTH, LIGHTGBM_CONNECTIVITY
-from training.learning.rows import FloatArray, IntArray
-from training.learning.splits import LEAVE_ONE_SITE_OUT
+from training.learning.rows import FloatArray
+from training.learning.splits import LEAVE_ONE_SITE_OUT, REPEATED_NESTED_CV, count_sites
 from training.performance import measures
+from training.performance.corrected_t import corrected_t_rows
 from training.performance.held_out import HeldOut, held_out_models
 from training.performance.judge import Judge, Row
-from training.performance.measures import Part, measure_set
+from training.performance.measures import measure_set
+from training.performance.pooled_rows import pooled_rows
+from training.performance.resampling import Drawing
 from training.performance.site_rows import (
     SITE_PREFIX,
     WITHIN_SITE,
@@ -48,6 +61,11 @@ from training.performance.site_rows import (
     within_site_rows,
 )
 
+EXTERNAL: Final = "external"
+TEMPORAL: Final = "temporal"
+
+# Fewer sites have no prediction interval.
+_FEWEST_SITES: Final = 3
 _USES_CONNECTIVITY: Final = frozenset({LIGHTGBM_CONNECTIVITY, LIGHTGBM_BOTH})
 
 
@@ -83,44 +101,89 @@ def evaluate(
     ConfigurationError
         When a threshold is out of range.
     """
-    if not all(0 < threshold < 1 for threshold in thresholds):
-        raise ConfigurationError(
-            "A decision threshold is a probability strictly between 0 and 1; change the thresholds."
-        )
-    models, named = held_out_models(out_of_fold), np.unique(np.array(thresholds, dtype=np.float64))
+    return _evaluated(
+        held_out_models(out_of_fold),
+        split_name,
+        Drawing(bootstraps, confidence, seed),
+        by_site=lambda _: split_name == LEAVE_ONE_SITE_OUT,
+        thresholds=checked_thresholds(thresholds),
+        progress=progress,
+    )
+
+
+def evaluate_external(
+    predictions: pd.DataFrame,
+    *,
+    bootstraps: int,
+    confidence: float,
+    seed: int,
+    thresholds: Sequence[float] = (),
+    split_name: str = EXTERNAL,
+    progress: Callable[[int, int], None] | None = None,
+) -> pd.DataFrame:
+    """Return the evaluation table of models on patients whom one fit predicted: no refit, no folds.
+
+    AUROC ranks all of them, whatever their site; from three sites on there are rows within sites
+    too, with the prediction interval for a further one.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        As `out_of_fold` of `evaluate`, with one repeat and one fold.
+    split_name : str
+        `external`, or `temporal` for the latest patients of the same cohort.
+    bootstraps, confidence, seed, thresholds, progress
+        As in `evaluate`.
+
+    Raises
+    ------
+    DataError, ConfigurationError
+        As in `evaluate`.
+    """
+    return _evaluated(
+        held_out_models(predictions.assign(fold=0)),
+        split_name,
+        Drawing(bootstraps, confidence, seed),
+        by_site=lambda held: count_sites(held.site) >= _FEWEST_SITES,
+        thresholds=checked_thresholds(thresholds),
+        progress=progress,
+    )
+
+
+def _evaluated(
+    models: dict[str, HeldOut],
+    split_name: str,
+    drawing: Drawing,
+    *,
+    by_site: Callable[[HeldOut], bool],
+    thresholds: FloatArray,
+    progress: Callable[[int, int], None] | None,
+) -> pd.DataFrame:
     rows: list[Row] = []
     for done, (model, held) in enumerate(models.items(), start=1):
-        judge = Judge(model, split_name, held, bootstraps, confidence, seed)
-        rows += _pooled_rows(judge, named)
-        if split_name == LEAVE_ONE_SITE_OUT:
+        judge = Judge(model, split_name, held, drawing)
+        rows += pooled_rows(judge, thresholds)
+        if by_site(held):
             rows += within_site_rows(judge)
             rows += single_site_rows(judge)
         if progress is not None:
             progress(done, len(models))
-    return _table(rows)
+    return table_of(rows)
 
 
-def _pooled_rows(judge: Judge, thresholds: FloatArray) -> Iterator[Row]:
-    held = judge.held
-    free: list[Part] = [measures.accuracy, measures.mean_calibration]
-    by_outcome: list[Part] = [measures.distributions]
-    if held.varies_within_folds:
-        free.append(measures.flexible_calibration(measures.curve_grid(held.probability)))
-    free.append(measures.net_benefits)
-    if judge.split != LEAVE_ONE_SITE_OUT:
-        free.append(measures.precision)
-        by_outcome += [measures.ranking, measures.roc_curve]
-    if len(thresholds):
-        free.append(measures.predictive_values(thresholds))
-        by_outcome.append(measures.flagging(thresholds))
-    yield from judge.free_rows(measure_set(held, _precision_group(held), *free))
-    yield from judge.by_outcome_rows(measure_set(held, held.fold, *by_outcome))
+def checked_thresholds(thresholds: Sequence[float]) -> FloatArray:
+    """Return decision thresholds, ascending, each once.
 
-
-def _precision_group(held: HeldOut) -> IntArray:
-    # In small folds the average precision is biased upwards, and stratified folds agree: pool them.
-    # The base rate, though, differs between folds and only there.
-    return np.zeros_like(held.fold) if held.varies_within_folds else held.fold
+    Raises
+    ------
+    ConfigurationError
+        When one is not strictly between 0 and 1.
+    """
+    if not all(0 < threshold < 1 for threshold in thresholds):
+        raise ConfigurationError(
+            "A decision threshold is a probability strictly between 0 and 1; change the thresholds."
+        )
+    return np.unique(np.array(thresholds, dtype=np.float64))
 
 
 def compare_models(
@@ -137,7 +200,8 @@ def compare_models(
     AUROC ranks patients within site (leave-one-site-out) or fold, averaged over the patients with
     the outcome; Brier score and log loss pool all patients. The difference is the first model's
     value minus the second's, so a better first model has a positive difference in AUROC and
-    negative ones in the other two.
+    negative ones in the other two. Over folds, not sites, the corrected resampled t stands beside
+    it (`training.performance.corrected_t`).
 
     Parameters
     ----------
@@ -151,8 +215,8 @@ def compare_models(
     -------
     DataFrame
         As of `evaluate`, with `model` such as `lightgbm_both - lightgbm_clinical` and metrics
-        `auroc`, `brier`, `log_loss`. A pair has no rows when the patients to compare on do not
-        have both outcomes.
+        `auroc`, `brier`, `log_loss`, `auroc_corrected_t`, `brier_corrected_t`. A pair has no rows
+        when the patients to compare on do not have both outcomes.
 
     Raises
     ------
@@ -166,9 +230,12 @@ def compare_models(
         if "has_connectome" in out_of_fold and _USES_CONNECTIVITY.intersection(pair):
             first, second = first.of(first.has_connectome), second.of(second.has_connectome)
         if first.has_both_outcomes:
-            judge = Judge(" - ".join(pair), split_name, first, bootstraps, confidence, seed)
+            drawing = Drawing(bootstraps, confidence, seed)
+            judge = Judge(" - ".join(pair), split_name, first, drawing)
             rows += _difference_rows(judge, second)
-    return _table(rows)
+            if split_name != LEAVE_ONE_SITE_OUT:
+                rows += corrected_t_rows(judge, second)
+    return table_of(rows)
 
 
 def _same_patients(models: dict[str, HeldOut], pair: tuple[str, str]) -> tuple[HeldOut, HeldOut]:
@@ -209,7 +276,7 @@ def _difference_rows(judge: Judge, second: HeldOut) -> Iterator[Row]:
 
 
 def headline(evaluation: pd.DataFrame, model: str, confidence: float = 0.95) -> str:
-    """Return a model's discrimination in one sentence without a full stop.
+    """Return a model's discrimination on the primary split in one sentence without a full stop.
 
     Parameters
     ----------
@@ -228,7 +295,7 @@ def headline(evaluation: pd.DataFrame, model: str, confidence: float = 0.95) -> 
     """
     auroc = evaluation[(evaluation["model"] == model) & (evaluation["metric"] == "auroc")]
     of_one_site = auroc["split"].str.startswith(SITE_PREFIX)
-    overall = auroc[~of_one_site]
+    overall = auroc[auroc["split"].isin([WITHIN_SITE, REPEATED_NESTED_CV])]
     if overall.empty:
         return "AUROC not estimable: too few patients of either outcome were held out together"
     estimate, lower, upper = overall[["estimate", "lower", "upper"]].iloc[0]
@@ -249,5 +316,6 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
     table.to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
 
 
-def _table(rows: list[Row]) -> pd.DataFrame:
+def table_of(rows: Sequence[Row]) -> pd.DataFrame:
+    """Return rows as an evaluation table, which has its columns even where there are none."""
     return pd.DataFrame(rows, columns=list(Row._fields))

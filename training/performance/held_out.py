@@ -44,9 +44,24 @@ class HeldOut:
         return len(self.y)
 
     @property
+    def smaller_class(self) -> int:
+        """Number of patients in the rarer of the two outcomes."""
+        return int(min(np.count_nonzero(self.y), np.count_nonzero(~self.y)))
+
+    @property
+    def comparable_class(self) -> int:
+        """Patients of the rarer outcome, of those whose fit predicted patients of both."""
+        smallest = self.n
+        for fold in self.fold:
+            both = np.isin(fold, np.intersect1d(fold[self.y], fold[~self.y]))
+            n_events = int(np.count_nonzero(self.y & both))
+            smallest = min(smallest, n_events, int(np.count_nonzero(both)) - n_events)
+        return smallest
+
+    @property
     def has_both_outcomes(self) -> bool:
         """Whether some patients reached the outcome and some did not."""
-        return bool(self.y.any() and not self.y.all())
+        return self.smaller_class > 0
 
     @property
     def varies_within_folds(self) -> bool:
@@ -75,7 +90,19 @@ class HeldOut:
         )
 
 
-def held_out_models(out_of_fold: pd.DataFrame) -> dict[str, HeldOut]:
+def together(*groups: HeldOut) -> HeldOut:
+    """Return the predictions of the same fits for several groups of patients, as for one group."""
+    return HeldOut(
+        row=np.arange(1, 1 + sum(group.n for group in groups)),
+        y=np.concatenate([group.y for group in groups]),
+        site=np.concatenate([group.site for group in groups]),
+        probability=np.concatenate([group.probability for group in groups], axis=1),
+        fold=np.concatenate([group.fold for group in groups], axis=1),
+        has_connectome=np.concatenate([group.has_connectome for group in groups]),
+    )
+
+
+def held_out_models(out_of_fold: pd.DataFrame, *, both_outcomes: bool = True) -> dict[str, HeldOut]:
     """Return each model's held-out predictions, whatever the order of the table.
 
     Parameters
@@ -83,12 +110,14 @@ def held_out_models(out_of_fold: pd.DataFrame) -> dict[str, HeldOut]:
     out_of_fold : DataFrame
         One line for each model, repeat and patient: `row` (the patient), `site`, `repeat`, `fold`,
         `y` (0 or 1), `model`, `probability`; optionally `has_connectome`.
+    both_outcomes : bool
+        Whether patients of both outcomes have to be among them.
 
     Raises
     ------
     DataError
         When a column is missing, a value cannot be used, a patient lacks a prediction or has two,
-        or all patients have the same outcome.
+        or all patients have the same outcome where both have to occur.
     """
     missing = [name for name in REQUIRED_COLUMNS if name not in out_of_fold.columns]
     if missing:
@@ -100,7 +129,7 @@ def held_out_models(out_of_fold: pd.DataFrame) -> dict[str, HeldOut]:
         raise DataError("There are no held-out predictions, so there is nothing to evaluate.")
     _check_values(out_of_fold)
     models = {str(name): _held_out(part, str(name)) for name, part in out_of_fold.groupby("model")}
-    if not all(held.has_both_outcomes for held in models.values()):
+    if both_outcomes and not all(held.has_both_outcomes for held in models.values()):
         raise DataError(
             "All patients have the same outcome, so no prediction can be judged; both outcomes "
             "have to occur."

@@ -26,7 +26,7 @@ from training.learning.rows import BoolArray, FloatArray, IntArray
 # long) and keeps memory from growing with the bootstraps.
 _NUMBERS_AT_A_TIME: Final = 125_000
 # An interval from draws of which more than this share leave the measure undefined says nothing.
-_LARGEST_UNDEFINED_SHARE: Final = 0.05
+LARGEST_UNDEFINED_SHARE: Final = 0.05
 
 
 def bootstrap_weights(
@@ -80,7 +80,7 @@ def percentile_interval(
     """
     tail = (1 - confidence) / 2
     undefined = np.isnan(draws)
-    usable = undefined.mean(axis=0) <= _LARGEST_UNDEFINED_SHARE
+    usable = undefined.mean(axis=0) <= LARGEST_UNDEFINED_SHARE
     limits = np.full((2, draws.shape[1]), np.nan)
     for column in np.flatnonzero(usable):
         known = draws[~undefined[:, column], column]

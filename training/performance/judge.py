@@ -1,20 +1,20 @@
 """Measures of one model on one split, turned into rows of the evaluation table with intervals."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final, NamedTuple
-from zlib import crc32
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
-from training.learning.rows import BoolArray, FloatArray, IntArray
+from training.learning.rows import BoolArray, IntArray
 from training.performance.held_out import HeldOut
-from training.performance.intervals import bootstrap_weights, percentile_interval
 from training.performance.measures import MeasureSet
-from training.performance.metrics import unit_weights
-
-# Fewer patients have too few distinct resamples for percentiles in the tails.
-FEWEST_PATIENTS_FOR_INTERVAL: Final = 10
+from training.performance.resampling import (
+    FEWEST_PATIENTS_FOR_INTERVAL,
+    Drawing,
+    Sampled,
+    resample,
+)
 
 
 class Row(NamedTuple):
@@ -40,20 +40,18 @@ class Judge:
         As in the table.
     held : HeldOut
         The patients that count; `n` of each row is their number.
-    bootstraps : int
-        Draws behind each interval.
-    confidence : float
-        Such as 0.95.
-    seed : int
-        Draws depend on it, on the split and on the patients, not on the model.
+    drawing : Drawing
     """
 
     model: str
     split: str
     held: HeldOut
-    bootstraps: int
-    confidence: float
-    seed: int
+    drawing: Drawing
+
+    @property
+    def confidence(self) -> float:
+        """Level of every interval, such as 0.95."""
+        return self.drawing.confidence
 
     def free_rows(self, measure: MeasureSet) -> Iterator[Row]:
         """Yield rows of measures that depend on the event rate: everyone is drawn alike."""
@@ -63,6 +61,10 @@ class Judge:
         """Yield rows of measures that do not: patients are drawn outcome by outcome."""
         return self._rows(measure, self.held.y, "by outcome")
 
+    def part(self, split: str, member: BoolArray) -> "Judge":
+        """Return the judge of some of the patients, under a split of their own."""
+        return replace(self, split=split, held=self.held.of(member))
+
     def row(
         self, metric: str, estimate: float, lower: float = np.nan, upper: float = np.nan
     ) -> Row:
@@ -70,24 +72,20 @@ class Judge:
         n = self.held.n
         return Row(self.model, self.split, metric, np.nan, estimate, lower, upper, n)
 
+    def sampled_rows(self, sampled: Iterable[Sampled]) -> Iterator[Row]:
+        """Yield the rows of measures that were drawn already; none where one is undefined."""
+        few = self.held.n < FEWEST_PATIENTS_FOR_INTERVAL
+        for found in sampled:
+            lower, upper = found.interval(self.confidence)
+            columns = np.full_like(lower, np.nan) if found.thresholds is None else found.thresholds
+            for threshold, *ends in zip(columns, found.estimate, lower, upper, strict=True):
+                estimate, *interval = map(float, ends)
+                if not np.isnan(estimate):
+                    row = self.row(found.metric, estimate, *([np.nan] * 2 if few else interval))
+                    yield row._replace(threshold=float(threshold))
+
     def _rows(
         self, measure: MeasureSet, strata: BoolArray | IntArray, scheme: str
     ) -> Iterator[Row]:
-        estimates = measure(unit_weights(self.held.n))
-        batches = [measure(weights) for weights in self._draws(strata, scheme)]
-        for number, (metric, thresholds, values) in enumerate(estimates):
-            estimate = values[0]
-            lower = upper = np.full_like(estimate, np.nan)
-            if batches:
-                draws = np.concatenate([batch[number].values for batch in batches])
-                lower, upper = percentile_interval(draws, estimate, self.confidence)
-            columns = np.full_like(estimate, np.nan) if thresholds is None else thresholds
-            for threshold, *found in zip(columns, estimate, lower, upper, strict=True):
-                if not np.isnan(found[0]):
-                    yield self.row(metric, *map(float, found))._replace(threshold=float(threshold))
-
-    def _draws(self, strata: BoolArray | IntArray, scheme: str) -> Iterator[FloatArray]:
-        if self.held.n < FEWEST_PATIENTS_FOR_INTERVAL:
-            return iter(())
-        rng = np.random.default_rng([self.seed, crc32(f"{self.split}|{scheme}".encode())])
-        return bootstrap_weights(strata, self.bootstraps, rng)
+        (sampled,) = resample([measure], strata, self.drawing, f"{self.split}|{scheme}")
+        return self.sampled_rows(sampled)

@@ -86,24 +86,36 @@ def accuracy(y: BoolArray, p: FloatArray, _: IntArray, w: FloatArray) -> Iterato
     yield _scalar("log_loss", log_loss(y, p, w))
 
 
-def brier_and_mean(y: BoolArray, p: FloatArray, _: IntArray, w: FloatArray) -> Iterator[Measured]:
-    """Yield what can be said of a single site beside its AUROC."""
+def score(y: BoolArray, p: FloatArray, _: IntArray, w: FloatArray) -> Iterator[Measured]:
+    """Yield the Brier score alone."""
     yield _scalar("brier", brier(y, p, w))
+
+
+def scaled_score(y: BoolArray, p: FloatArray, _: IntArray, w: FloatArray) -> Iterator[Measured]:
+    """Yield the scaled Brier score."""
+    yield _scalar("brier_scaled", brier_scaled(y, p, w))
+
+
+def event_ratio(y: BoolArray, p: FloatArray, _: IntArray, w: FloatArray) -> Iterator[Measured]:
+    """Yield O:E."""
     yield _scalar("o_to_e", observed_to_expected(y, p, w))
 
 
 def mean_calibration(y: BoolArray, p: FloatArray, _: IntArray, w: FloatArray) -> Iterator[Measured]:
-    """Yield scaled Brier score and mean calibration."""
-    yield _scalar("brier_scaled", brier_scaled(y, p, w))
+    """Yield O:E and the calibration intercept."""
     yield _scalar("o_to_e", observed_to_expected(y, p, w))
     yield _scalar("calibration_intercept", calibration_intercept(y, p, w))
 
 
+def slope(y: BoolArray, p: FloatArray, _: IntArray, w: FloatArray) -> Iterator[Measured]:
+    """Yield the calibration slope with one intercept for all."""
+    yield _scalar("calibration_slope", calibration_slope(y, p, w))
+
+
 def flexible_calibration(grid: FloatArray) -> Part:
-    """Return the part for slope, curve on a grid of predicted probabilities, ICI, E50 and E90."""
+    """Return the part for ICI, E50, E90 and the curve on a grid of predicted probabilities."""
 
     def measure(y: BoolArray, p: FloatArray, _: IntArray, w: FloatArray) -> Iterator[Measured]:
-        yield _scalar("calibration_slope", calibration_slope(y, p, w))
         curve = fit_calibration_curve(y, p, w)
         errors = calibration_errors(curve, p, w)
         for metric, values in zip(("ici", "e50", "e90"), errors, strict=True):

@@ -1,11 +1,12 @@
-"""Discrimination within each held-out site, and its summary over sites.
+"""Discrimination and O:E within each held-out site, and their summary over sites.
 
-Each site's AUROC compares only patients whom one fit predicted; on the logit scale these are
-summarised by a random-effects meta-analysis (Snell et al. 2018, Statistical Methods in Medical
-Research 27:3505, doi:10.1177/0962280217705678; Debray et al. 2019, the same 28:2768,
-doi:10.1177/0962280218785504).
+Each site's AUROC compares only patients whom one fit predicted. On the logit scale these, and on
+the log scale O:E, are summarised by a random-effects meta-analysis (Snell et al. 2018, Statistical
+Methods in Medical Research 27:3505, doi:10.1177/0962280217705678; Debray et al. 2019, the same
+28:2768, doi:10.1177/0962280218785504).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -63,11 +64,12 @@ def has_auroc(y: BoolArray) -> bool:
     return bool(min(np.count_nonzero(y), np.count_nonzero(~y)) >= FEWEST_EVENTS)
 
 
-def delong(y: BoolArray, p: FloatArray) -> tuple[float, float]:
+def delong(y: BoolArray, p: FloatArray, weights: FloatArray | None = None) -> tuple[float, float]:
     """Return AUROC and its variance (DeLong et al. 1988, Biometrics 44:837, doi:10.2307/2531595).
 
     With `V10` of an event the share of non-events ranked below it, ties counting half, and `V01`
-    of a non-event the share of events above it: `var(V10) / n1 + var(V01) / n0`.
+    of a non-event the share of events above it: `var(V10) / n1 + var(V01) / n0`. With weights,
+    shares and means are weighted, and the variance is the linearised one of a weighted mean.
 
     Parameters
     ----------
@@ -75,20 +77,34 @@ def delong(y: BoolArray, p: FloatArray) -> tuple[float, float]:
         At least two of either outcome.
     p : ndarray, shape (n,)
         Anything that ranks.
+    weights : ndarray, shape (n,), optional
+        How much each patient counts, above 0; taken as known.
     """
-    events, nonevents = np.sort(p[y]), np.sort(p[~y])
-    below_event = _share_below(events, nonevents)
-    above_nonevent = 1 - _share_below(nonevents, events)
-    variance = np.var(below_event, ddof=1) / len(events)
-    variance += np.var(above_nonevent, ddof=1) / len(nonevents)
-    return float(np.mean(below_event)), float(variance)
+    w = np.ones(len(y)) if weights is None else weights
+    below_event = _share_below(p[y], p[~y], w[~y])
+    above_nonevent = 1 - _share_below(p[~y], p[y], w[y])
+    auroc, event_variance = _mean_and_variance(below_event, w[y])
+    _, nonevent_variance = _mean_and_variance(above_nonevent, w[~y])
+    return auroc, event_variance + nonevent_variance
 
 
-def _share_below(x: FloatArray, ascending: FloatArray) -> FloatArray:
+def _share_below(x: FloatArray, others: FloatArray, weights: FloatArray) -> FloatArray:
+    order = np.argsort(others, kind="stable")
+    ascending = others[order]
+    cumulated = np.concatenate([[0.0], np.cumsum(weights[order])])
     left = np.searchsorted(ascending, x, side="left")
     right = np.searchsorted(ascending, x, side="right")
-    share: FloatArray = (left + right) / (2 * len(ascending))
+    share: FloatArray = (cumulated[left] + cumulated[right]) / (2 * cumulated[-1])
     return share
+
+
+def _mean_and_variance(values: FloatArray, weights: FloatArray) -> tuple[float, float]:
+    """Return a weighted mean and its variance; `var(ddof=1) / n` where all weights are equal."""
+    mean = float(np.sum(weights * values) / np.sum(weights))
+    share = weights / np.sum(weights)
+    effective_n = 1 / float(np.sum(share**2))
+    squares = float(np.sum((share * (values - mean)) ** 2))
+    return mean, squares * effective_n / (effective_n - 1)
 
 
 def hanley_mcneil_variance(auroc: float, n_events: int, n_nonevents: int) -> float:
@@ -102,7 +118,9 @@ def hanley_mcneil_variance(auroc: float, n_events: int, n_nonevents: int) -> flo
     return spread / (n_events * n_nonevents)
 
 
-def site_auroc(y: BoolArray, probability: FloatArray, confidence: float) -> SiteAuroc:
+def site_auroc(
+    y: BoolArray, probability: FloatArray, confidence: float, weights: FloatArray | None = None
+) -> SiteAuroc:
     """Return the AUROC of one site, averaged over repeats, with an interval on the logit scale.
 
     DeLong's variance is 0 when the ranking is perfect, perfectly wrong or empty. Half a pair of
@@ -116,8 +134,10 @@ def site_auroc(y: BoolArray, probability: FloatArray, confidence: float) -> Site
         0 to 1.
     confidence : float
         Such as 0.95.
+    weights : ndarray, shape (n,), optional
+        How much each patient counts.
     """
-    estimate, variance = np.mean([delong(y, p) for p in probability], axis=0)
+    estimate, variance = np.mean([delong(y, p, weights) for p in probability], axis=0)
     centre = estimate
     if variance < 1e-12:
         n_events, n_nonevents = int(y.sum()), int((~y).sum())
@@ -213,15 +233,50 @@ def summarise_sites(sites: list[SiteAuroc], confidence: float) -> RandomEffects:
         Of the sites that have an AUROC; at least one.
     """
     if all(site.exact for site in sites):
-        return RandomEffects(0.5, 0.5, 0.5, 0.0, 0.5, 0.5)
+        tau = 0.0 if len(sites) > 1 else np.nan
+        ahead = 0.5 if len(sites) > 2 else np.nan
+        return RandomEffects(0.5, 0.5, 0.5, tau, ahead, ahead)
     summary = random_effects(
         np.array([site.log_odds for site in sites]),
         np.array([site.variance for site in sites]),
         confidence,
     )
-    mean, lower, upper, prediction_lower, prediction_upper = expit(
-        [summary.mean, summary.lower, summary.upper,
-         summary.prediction_lower, summary.prediction_upper]
+    return _transformed(summary, expit)
+
+
+def log_observed_to_expected(y: BoolArray, p: FloatArray) -> tuple[float, float]:
+    """Return log O:E of one site and its variance, `sum (y / O - p / E)^2`.
+
+    The variance is the linearised one of a ratio of totals; with one probability for everyone it
+    is `(1 - phi) / O`, the usual one (Debray et al. 2019).
+
+    Parameters
+    ----------
+    y : ndarray of bool, shape (n,)
+        At least one event.
+    p : ndarray, shape (n,)
+        Predicted probabilities, not all 0.
+    """
+    observed, expected = float(np.count_nonzero(y)), float(np.sum(p))
+    variance = float(np.sum((y / observed - p / expected) ** 2))
+    return float(np.log(observed / expected)), variance
+
+
+def summarise_ratios(
+    log_ratios: FloatArray, variances: FloatArray, confidence: float
+) -> RandomEffects:
+    """Return the random-effects O:E; tau stays on the log scale, all else is an O:E."""
+    return _transformed(random_effects(log_ratios, variances, confidence), np.exp)
+
+
+def _transformed(
+    summary: RandomEffects, inverse: Callable[[FloatArray], FloatArray]
+) -> RandomEffects:
+    mean, lower, upper, prediction_lower, prediction_upper = inverse(
+        np.array(
+            [summary.mean, summary.lower, summary.upper,
+             summary.prediction_lower, summary.prediction_upper]
+        )
     )  # fmt: skip
     return RandomEffects(
         float(mean), float(lower), float(upper), summary.tau,

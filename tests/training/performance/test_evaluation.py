@@ -7,12 +7,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import expit
+from held_out_predictions import BOTH, CLINICAL, predictions
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from data_schemas.errors import ConfigurationError, DataError
 from training.performance import evaluation
-from training.performance.evaluation import compare_models, evaluate, headline, write_table
+from training.performance.evaluation import (
+    compare_models,
+    evaluate,
+    headline,
+    write_table,
+)
 from training.performance.held_out import held_out_models
 from training.performance.measures import (
     DECISION_THRESHOLDS,
@@ -23,39 +28,6 @@ from training.performance.site_summary import site_auroc, summarise_sites
 
 LOSO, CV = "leave_one_site_out", "repeated_nested_cv"
 WITHIN = f"{LOSO}/within_site"
-BOTH, CLINICAL = "lightgbm_both", "lightgbm_clinical"
-
-
-def predictions(
-    n: int = 160, *, n_sites: int = 4, repeats: int = 1, by_site: bool = True, seed: int = 0
-) -> pd.DataFrame:
-    """Return held-out predictions of the base rate and of two models, one better by far."""
-    rng = np.random.default_rng(seed)
-    signal = rng.normal(size=n)
-    y = (rng.random(n) < expit(signal)).astype(int)
-    site = rng.integers(n_sites, size=n)
-    noise = rng.normal(size=n)
-    frames = []
-    for repeat in range(repeats):
-        fold = site if by_site else rng.permutation(n) % 5
-        base_rate = [y[fold != code].mean() for code in fold]
-        wobble = 0.2 * rng.normal(size=n)
-        found = {
-            "base_rate": np.array(base_rate),
-            CLINICAL: expit(0.2 * signal + 0.5 * noise + wobble),
-            BOTH: expit(0.8 * signal + 0.2 * noise + wobble),
-        }
-        frames += [
-            pd.DataFrame(
-                {
-                    "row": np.arange(1, n + 1), "site": np.char.add("site ", site.astype(str)),
-                    "has_connectome": np.arange(n) % 2 == 0, "repeat": repeat, "fold": fold,
-                    "y": y, "model": model, "probability": p,
-                }
-            )
-            for model, p in found.items()
-        ]  # fmt: skip
-    return pd.concat(frames, ignore_index=True)
 
 
 def judged(
@@ -259,17 +231,46 @@ def test_a_written_table_reads_back_exactly(tmp_path: Path) -> None:
 
 def test_small_sites_join_the_pool_but_have_no_auroc() -> None:
     frame = predictions(n=120)
-    small = frame["row"] <= 8
-    frame.loc[small, "site"] = "small"
+    frame.loc[frame["row"] <= 8, "site"] = "small"
     frame.loc[frame["row"] == 9, "site"] = "single"
     table = judged(frame)
     assert rows(table, BOTH, f"{LOSO}/site=small", "auroc").empty
-    single = rows(table, BOTH, f"{LOSO}/site=single", "brier").iloc[0]
-    assert single["n"] == 1
-    assert np.isnan([single["lower"], single["upper"]]).all()
     assert (rows(table, BOTH, LOSO, "brier")["n"] == 120).all()
     assert (table[table["split"] == WITHIN]["n"] == 111).all()
     assert headline(table, BOTH).endswith("within 4 held-out sites")
+
+
+def test_small_cells_of_sites_are_withheld_with_those_that_would_tell_them() -> None:
+    frame = predictions(n=120)
+    frame.loc[frame["row"] == 9, "site"] = "single"
+    table = judged(frame)
+    shown = table[table["metric"] == "brier"].query("model == @BOTH")["split"]
+    sizes = frame[frame["model"] == BOTH].groupby("site").size()
+    smallest = sizes.drop("single").idxmin()
+    withheld = {f"{LOSO}/site=single", f"{LOSO}/site={smallest}"}
+    assert withheld.isdisjoint(shown)
+    assert len(shown) == 1 + len(sizes) - 2
+    # A site of twenty with three events keeps its Brier score, not what would count the events.
+    few = predictions(n=120)
+    member = few["site"] == "site 1"
+    few.loc[member, "y"] = few.loc[member, "row"].isin(few.loc[member, "row"].unique()[:3]) * 1
+    table = judged(few)
+    assert len(rows(table, BOTH, f"{LOSO}/site=site 1", "brier")) == 1
+    assert rows(table, BOTH, f"{LOSO}/site=site 1", "o_to_e").empty
+
+
+def test_the_ratio_within_sites_is_wider_than_that_of_these_patients() -> None:
+    frame = predictions(n=800, n_sites=8)
+    rate = frame["site"].map({f"site {k}": k / 9 for k in range(8)})
+    rng = np.random.default_rng(1)
+    reached = dict(zip(frame["row"], rng.random(len(frame)) < 0.1 + rate, strict=True))
+    frame["y"] = frame["row"].map(reached).astype(int)
+    table = judged(frame, bootstraps=200)
+    pooled, within = (rows(table, BOTH, split, "o_to_e").iloc[0] for split in (LOSO, WITHIN))
+    ahead = rows(table, BOTH, WITHIN, "o_to_e_prediction_interval").iloc[0]
+    widths = [row["upper"] - row["lower"] for row in (pooled, within, ahead)]
+    assert widths[0] * 2 < widths[1] < widths[2]
+    assert estimate(table, BOTH, WITHIN, "o_to_e_tau") > 0.3
 
 
 @pytest.mark.parametrize(("n", "n_sites"), [(12, 1), (12, 6), (30, 1), (40, 2), (7, 2)])
@@ -319,8 +320,9 @@ def test_a_difference_is_that_of_the_two_models_on_the_same_patients(split: str)
     scanned = frame[frame["has_connectome"]]
     table, found = judged(scanned, split), compared(frame, split)
     ranked = WITHIN if split == LOSO else CV
+    corrected = [[CV, "auroc_corrected_t"], [CV, "brier_corrected_t"]] if split == CV else []
     assert found[["split", "metric"]].to_numpy().tolist() == [
-        [split, "brier"], [split, "log_loss"], [ranked, "auroc"],
+        [split, "brier"], [split, "log_loss"], [ranked, "auroc"], *corrected,
     ]  # fmt: skip
     assert (found["model"] == "lightgbm_both - lightgbm_clinical").all()
     assert (found["n"] == 80).all()
@@ -367,6 +369,16 @@ def test_what_cannot_be_compared() -> None:
         compared(fewer)
     assert compared(frame.assign(has_connectome=False)).empty
     assert compared(frame.assign(has_connectome=frame["y"] == 1)).empty
+
+
+def test_the_headline_is_that_of_the_primary_split() -> None:
+    table = judged(predictions())
+    row = table[(table["metric"] == "auroc") & (table["split"] == WITHIN)].query("model == @BOTH")
+    others = [
+        row.assign(split=f"{LOSO}/{name}", estimate=0.99)
+        for name in ("subgroup=sex:female", "arm=sham", "outcomes=weighted")
+    ] + [row.assign(split=name, estimate=0.99) for name in ("external", "temporal", "stability")]
+    assert headline(pd.concat([*others, table]), BOTH) == headline(table, BOTH)
 
 
 def test_headline_names_the_number_of_sites_the_level_and_what_is_lacking() -> None:

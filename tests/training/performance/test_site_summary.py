@@ -14,9 +14,11 @@ from training.performance.site_summary import (
     delong,
     hanley_mcneil_variance,
     has_auroc,
+    log_observed_to_expected,
     random_effects,
     restricted_tau_squared,
     site_auroc,
+    summarise_ratios,
     summarise_sites,
 )
 
@@ -67,6 +69,57 @@ def test_delong_equals_all_pairs_compared_one_by_one(seed: int) -> None:
     auroc, found = delong(y, p)
     assert auroc == pytest.approx(roc_auc_score(y, p))
     assert found == pytest.approx(float(variance))
+
+
+def test_weighted_delong_counts_patients_as_often_as_they_weigh() -> None:
+    y, p = outcomes(3)
+    assert delong(y, p, np.full(len(y), 0.7)) == pytest.approx(delong(y, p))
+    weights = np.random.default_rng(3).integers(1, 4, len(y)).astype(np.float64)
+    auroc, variance = delong(y, p, weights)
+    assert auroc == pytest.approx(roc_auc_score(y, p, sample_weight=weights))
+    # Uneven weights tell less than even ones.
+    assert variance > 0.9 * delong(y, p)[1]
+
+
+def test_weighted_delong_has_the_variance_of_repeated_samples() -> None:
+    rng = np.random.default_rng(5)
+    found = []
+    for _ in range(600):
+        y, x = rng.random(150) < 0.4, rng.normal(size=150)
+        found.append(delong(y, x + y, np.exp(0.6 * x)))
+    aurocs, variances = np.array(found).T
+    assert np.mean(variances) == pytest.approx(np.var(aurocs, ddof=1), rel=0.2)
+
+
+def test_log_ratio_has_the_usual_variance_where_all_are_predicted_alike() -> None:
+    y = np.arange(50) < 20
+    estimate, variance = log_observed_to_expected(y, np.full(50, 0.5))
+    assert estimate == pytest.approx(np.log(20 / 25))
+    assert variance == pytest.approx((1 - 20 / 50) / 20)
+
+
+def test_log_ratio_has_the_variance_of_repeated_samples() -> None:
+    rng = np.random.default_rng(6)
+    found = []
+    for _ in range(2000):
+        p = expit(rng.normal(-0.5, 1.2, 200))
+        found.append(log_observed_to_expected(rng.random(200) < p, p))
+    ratios, variances = np.array(found).T
+    assert np.mean(variances) == pytest.approx(np.var(ratios, ddof=1), rel=0.1)
+    # A good prediction explains some of the spread in events.
+    assert np.mean(variances) < 0.9 * (1 - 0.4) / (200 * 0.4)
+
+
+def test_ratios_are_summarised_on_the_log_scale() -> None:
+    estimates, variances = groups(1, 6, 0.3)
+    found, expected = (
+        summarise_ratios(estimates, variances, 0.9), random_effects(estimates, variances, 0.9),
+    )  # fmt: skip
+    assert np.log([found.mean, found.lower, found.upper]) == pytest.approx(
+        [expected.mean, expected.lower, expected.upper]
+    )
+    assert np.log(found.prediction_upper) == pytest.approx(expected.prediction_upper)
+    assert found.tau == expected.tau
 
 
 def test_hanley_mcneil_agrees_with_delong_where_its_assumption_holds() -> None:
