@@ -14,6 +14,7 @@ from sklearn.metrics import roc_auc_score
 from training.cohort.read import read_cohort
 from training.config import load_config
 from training.dataset import build_table
+from training.engine.engines import LocalEngine
 from training.learning.models import LIGHTGBM_CONNECTIVITY
 from training.learning.splits import outer_splits
 from training.learning.validation import validate
@@ -32,7 +33,7 @@ def mean_within_site_auroc(folder: Path, seed: int) -> tuple[float, int]:
         table.y, table.site, minimum_sites=3, folds=5, repeats=1, seed=config.seed
     )
     aurocs = []
-    for result in validate(table, splits, [LIGHTGBM_CONNECTIVITY], config, n_jobs=2):
+    for result in validate(table, splits, [LIGHTGBM_CONNECTIVITY], config, engine=LocalEngine(2)):
         scanned = table.has_connectome[result.split.test]
         y = table.y[result.split.test][scanned]
         if min(y.sum(), (~y).sum()) >= 5:
