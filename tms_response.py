@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from data_schemas.errors import DataError, TmsResponseError
+from data_schemas.errors import DataError, TmsResponseError, UsageError
 
 TRACEBACK_VARIABLE = "TMS_RESPONSE_TRACEBACK"
 INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
@@ -36,12 +36,6 @@ class Scenario(StrEnum):
     OPTIMISTIC = "optimistic"
 
 
-class Engine(StrEnum):
-    """Where the folds of a validation are fitted."""
-
-    LOCAL = "local"
-
-
 Cohort = Annotated[Path, typer.Argument(help="A folder with a cohort.toml, or such a file.")]
 Data = Annotated[Path | None, typer.Option(help="Folder of the data, where not beside the spec.")]
 
@@ -50,6 +44,12 @@ def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(version("tms-response"))
         raise typer.Exit
+
+
+def _engine_name(name: str) -> str:
+    from training.engine.engines import check_engine_name
+
+    return check_engine_name(name)
 
 
 @app.callback()
@@ -99,6 +99,7 @@ def check(cohort: Cohort, data: Data = None) -> None:
 @app.command()
 def train(
     cohort: Cohort,
+    *,
     data: Data = None,
     config: Annotated[
         Path | None, typer.Option(help="TOML; what it leaves out is default.")
@@ -106,21 +107,77 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Folder to write [default: runs/<time>].")
     ] = None,
-    _engine: Annotated[
-        Engine, typer.Option("--engine", help="Where the folds are fitted.")
-    ] = Engine.LOCAL,
+    engine: Annotated[
+        str,
+        typer.Option(
+            callback=_engine_name, help="Where models are fitted: local, dask or dask=ADDRESS."
+        ),
+    ] = "local",
+    external: Annotated[
+        Path | None, typer.Option(help="Another cohort to judge the models on, without a refit.")
+    ] = None,
+    external_data: Annotated[
+        Path | None, typer.Option(help="Folder of its data, where not beside its spec.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted run: --out, or the newest.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 10 where the checks find an error.")
+    ] = False,
 ) -> None:
     """Train, validate and explain a model on a cohort."""
-    from training.progress import ProgressDisplay
-    from training.run import train_cohort
+    from rich.console import Console
 
-    with ProgressDisplay() as progress:
-        result = train_cohort(cohort, data=data, config_path=config, out=out, progress=progress)
+    from training.checks.render import render_findings
+    from training.checks.run import refuse_errors
+    from training.progress import ProgressDisplay
+    from training.run import ExternalCohortPath, train_cohort
+
+    if external_data is not None and external is None:
+        raise UsageError("--external-data needs --external, the cohort that it belongs to.")
+    try:
+        with ProgressDisplay() as progress:
+            result = train_cohort(
+                cohort, data=data, config_path=config, out=out, resume=resume, engine=engine,
+                external=ExternalCohortPath(external, external_data) if external else None,
+                progress=progress,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        typer.echo("Interrupted. What is finished is kept: go on with --resume.", err=True)
+        raise
+    Console().print(render_findings(result.findings))
     typer.echo(result.headline)
     if result.always_abstains:
         typer.echo(f"This model gives no predictions: {result.always_abstains}")
     typer.echo(f"Model:  {result.folder / 'model'}  (run {result.run_id} in MLflow)")
     typer.echo(f"Report: {result.report}")
+    if strict:
+        refuse_errors(result.findings)
+
+
+@app.command()
+def plan(
+    *,
+    parameters: Annotated[int, typer.Option(help="Candidate predictor parameters.")] = 20,
+    prevalence: Annotated[float, typer.Option(help="Share who reach the outcome.")] = 0.47,
+    auc: Annotated[float, typer.Option(help="AUROC expected in new patients.")] = 0.65,
+    patients: Annotated[int | None, typer.Option(help="Patients to develop on.")] = None,
+    sites: Annotated[int | None, typer.Option(help="Sites that share those.")] = None,
+    external: Annotated[
+        int | None, typer.Option(help="Patients of another cohort to validate on.")
+    ] = None,
+) -> None:
+    """Tell how many patients a model needs, and how precise a study would be."""
+    from rich.console import Console
+
+    from training.planning.plan import make_plan, render_plan
+
+    made = make_plan(
+        parameters=parameters, prevalence=prevalence, auroc=auc,
+        patients=patients, sites=sites, external=external,
+    )  # fmt: skip
+    Console().print(render_plan(made))
 
 
 @app.command()

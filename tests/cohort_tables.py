@@ -21,7 +21,10 @@ def quick_config(**changes: object) -> TrainingConfig:
     validation = config.validation.model_copy(
         update={"inner_folds": 3, "folds": 3, "repeats": 2, "bootstraps": 100}
     )
-    return config.model_copy(update={"boosting": boosting, "validation": validation, **changes})
+    stability = config.stability.model_copy(update={"replicates": 4})
+    update = {"boosting": boosting, "validation": validation, "stability": stability}
+    # A made-up table has one outcome.
+    return config.model_copy(update={**update, "secondary_outcomes": (), **changes})
 
 
 def simulated_table(

@@ -13,7 +13,14 @@ from data_schemas.outcome import OutcomeKind
 from features.table import Feature, extra_feature, feature_table, patient_row
 from training.cohort.records import Cohort, CohortMember
 from training.config import TrainingConfig
-from training.learning.rows import BoolArray, FloatArray, IntArray, SiteArray, TrainingRows
+from training.learning.rows import (
+    BoolArray,
+    DateArray,
+    FloatArray,
+    IntArray,
+    SiteArray,
+    TrainingRows,
+)
 from training.learning.splits import UNKNOWN_SITE, pool_single_patient_sites
 from training.scans import PatientScans
 from training.summary import ConnectomeCounts
@@ -68,6 +75,8 @@ class TrainingTable:
         The sites that are recorded, before those of one patient were put together, sorted.
     bystanders : Bystanders or None
         The cohort's other patients; None where there are none.
+    started : ndarray of datetime64, shape (n,), or None
+        First day of treatment, NaT where unknown; None where no day is known.
     """
 
     X: FloatArray
@@ -80,6 +89,7 @@ class TrainingTable:
     anxiety_instrument: str | None = None
     site_names: tuple[str, ...] = ()
     bystanders: Bystanders | None = None
+    started: DateArray | None = None
 
     @property
     def smaller_class(self) -> int:
@@ -127,7 +137,7 @@ def build_table(
     _check_outcomes(y, config)
     features = cohort_features(cohort, config)
     others = cohort.not_trained_on()
-    scans = PatientScans(config.connectome)
+    scans = PatientScans(config.connectome, cohort.folder)
     report = counting(progress, len(members) + len(others))
     X = feature_rows(members, features, scans, report)
     counts = scans.counts()
@@ -146,6 +156,7 @@ def build_table(
         anxiety_instrument=common_instrument(members, "anxiety_instrument"),
         site_names=tuple(name for name in np.unique(site).tolist() if name != UNKNOWN_SITE),
         bystanders=bystanders,
+        started=_started(members),
     )
 
 
@@ -207,6 +218,11 @@ def reached(members: Sequence[CohortMember], kind: OutcomeKind) -> FloatArray:
 def sites_of(members: Sequence[CohortMember]) -> SiteArray:
     """Return the members' sites, shape (n,)."""
     return np.array([m.patient.site or UNKNOWN_SITE for m in members], dtype=np.str_)
+
+
+def _started(members: Sequence[CohortMember]) -> DateArray | None:
+    days = np.array([m.treatment_started for m in members], dtype="datetime64[D]")
+    return None if np.isnat(days).all() else days
 
 
 def counting(progress: Progress | None, total: int) -> Callable[[], None]:

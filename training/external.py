@@ -90,7 +90,7 @@ def read_external(
             f"The external cohort {cohort.name} has {len(y)} patients with a known outcome, and "
             "not both outcomes among them; nothing can be judged on it."
         )
-    scans = PatientScans(config.connectome)
+    scans = PatientScans(config.connectome, cohort.folder)
     X = feature_rows(members, table.features, scans, counting(progress, len(members)))
     return ExternalPatients(
         name=cohort.name,

@@ -1,7 +1,6 @@
 """One training run, from a cohort folder to a report: the order of the work, and nothing else."""
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -9,39 +8,36 @@ from pathlib import Path
 
 import pandas as pd
 
-from data_schemas.errors import UsageError
 from serving.predictor import ResponsePredictor
-from training.characteristics import characteristics, site_counts
+from training.checks.run import require_known_codes
+from training.checks.sample_checks import too_few_sentence
 from training.cohort.read import read_cohort
 from training.cohort.records import Cohort
 from training.config import TrainingConfig, load_config
-from training.dataset import TrainingTable, build_table
-from training.findings import findings, too_few_sentence
-from training.learning.fit import fit_predictor, population, provenance
-from training.learning.models import LIGHTGBM_BOTH, LIGHTGBM_CLINICAL, MODEL_LABELS
-from training.learning.splits import LEAVE_ONE_SITE_OUT, Split, count_sites, outer_splits
-from training.learning.validation import (
-    FoldResult,
-    compared_models,
-    model_columns,
-    out_of_fold_frame,
-    served_model,
-    validate,
-)
-from training.performance.evaluation import compare_models, evaluate, headline, write_table
+from training.dataset import TrainingTable, build_table, with_outcome
+from training.engine.engines import LOCAL, open_engine
+from training.engine.work import open_work
+from training.external import ExternalPatients, external_frame, read_external
+from training.judging.judge import Judged, judge, judge_external, judge_secondary
+from training.learning.fit import fit_predictor
+from training.learning.validation import served_model
+from training.performance.evaluation import headline, write_table
 from training.report.build import build_report
 from training.report.explain import explain, save_explanations
+from training.run_summary import summarise
+from training.stability.measures import STABILITY_FILE
+from training.stability.served import measure_stability
 from training.summary import (
     EVALUATION_FILE,
     EXPLANATIONS_FILE,
     MODEL_FOLDER,
     OUT_OF_FOLD_FILE,
-    RUN_FILE,
-    FlowCount,
-    ModelSummary,
+    Finding,
     RunSummary,
 )
+from training.tracking.run_folder import new_folder, unfinished_folder
 from training.tracking.tracked_run import track_run
+from training.workshop import Workshop
 
 Progress = Callable[[str, int, int], None]
 
@@ -60,6 +56,8 @@ class RunResult:
         The main result in one sentence.
     always_abstains : str or None
         Why the model never answers, if so.
+    findings : tuple of Finding
+        What the checks found.
     """
 
     folder: Path
@@ -67,16 +65,40 @@ class RunResult:
     run_id: str
     headline: str
     always_abstains: str | None
+    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True)
-class _Evaluated:
-    split_name: str
-    splits: list[Split]
-    models: tuple[str, ...]
-    results: list[FoldResult]
-    out_of_fold: pd.DataFrame
-    table: pd.DataFrame
+class MadeRun:
+    """What a run has made before anything is written.
+
+    Attributes
+    ----------
+    judged : Judged
+        The primary outcome.
+    predictor : ResponsePredictor
+        The artefact.
+    evaluation : DataFrame
+        `evaluation.csv`.
+    stability : DataFrame or None
+        `stability.csv`; None without replicates.
+    external : ExternalPatients or None
+        On whom the models were judged without a refit.
+    """
+
+    judged: Judged
+    predictor: ResponsePredictor
+    evaluation: pd.DataFrame
+    stability: pd.DataFrame | None
+    external: ExternalPatients | None
+
+
+@dataclass(frozen=True)
+class ExternalCohortPath:
+    """Where a cohort for external validation lies: its folder or spec, and its data."""
+
+    cohort: Path
+    data: Path | None = None
 
 
 def train_cohort(
@@ -85,6 +107,9 @@ def train_cohort(
     data: Path | None = None,
     config_path: Path | None = None,
     out: Path | None = None,
+    external: ExternalCohortPath | None = None,
+    resume: bool = False,
+    engine: str = LOCAL,
     n_jobs: int | None = None,
     progress: Progress | None = None,
 ) -> RunResult:
@@ -100,8 +125,14 @@ def train_cohort(
         Settings that differ from `training/configs/default.toml`.
     out : Path, optional
         Folder of the run; `runs/<time>` without it.
+    external : ExternalCohortPath, optional
+        Another cohort, on which the models are judged without a refit.
+    resume : bool
+        Go on with the interrupted run in `out`, or with the newest of this cohort under `runs/`.
+    engine : str
+        Where models are fitted; see `training.engine.engines.open_engine`. No number depends on it.
     n_jobs : int, optional
-        Processes; all that this process may use without it. No number depends on it.
+        Processes of this machine; as many as cores without it.
     progress : callable, optional
         Called with the stage, what is done and what there is to do.
 
@@ -111,166 +142,104 @@ def train_cohort(
         For data, settings or folders that cannot be used.
     """
     config = load_config(config_path)
+    require_known_codes(config.checks)
     report_on = progress or (lambda _stage, _done, _total: None)
     started = datetime.now(UTC)
-    folder = _run_folder(out, started)
-    with track_run(config, folder, started) as tracked:
+    folder = unfinished_folder(out, cohort_path, config) if resume else new_folder(out, started)
+    with (
+        open_engine(engine, n_jobs) as opened,
+        track_run(config, folder, started, cohort=cohort_path, resume=resume) as tracked,
+    ):
         cohort = read_cohort(cohort_path, data, partial(report_on, "reading the cohort"))
-        table = build_table(cohort, config, partial(report_on, "computing features"))
-        evaluated = _evaluated(table, config, n_jobs or _available_cores(), report_on)
-        predictor = _fitted(cohort, table, evaluated, config)
-        summary = _summary(cohort, table, evaluated, predictor, config)
-        _write(folder, table, evaluated, predictor, summary)
-        report_on("writing the report", 0, 1)
-        report = build_report(folder)
-        report_on("writing the report", 1, 1)
-        tracked.log()
-    served = served_model(evaluated.models) if not summary.always_abstains else evaluated.models[-1]
+        with open_work(folder, config, cohort.fingerprint) as work:
+            workshop = Workshop(config, opened, work, report_on)
+            table = build_table(cohort, config, workshop.stage("computing features"))
+            elsewhere = _read_external(external, table, workshop)
+            made = make_run(cohort, table, elsewhere, workshop)
+            summary = write_run(folder, cohort, table, made, config)
+            report_on("writing the report", 0, 1)
+            report = build_report(folder)
+            report_on("writing the report", 1, 1)
+            tracked.log()
+    speaks = made.judged.models[-1] if summary.always_abstains else summary.served_model
     return RunResult(
         folder,
         report,
         tracked.run_id,
-        headline(evaluated.table, served, config.validation.confidence),
+        headline(made.judged.evaluation, speaks, config.validation.confidence),
         summary.always_abstains,
+        summary.findings,
     )
 
 
-def _run_folder(out: Path | None, started: datetime) -> Path:
-    folder = out or Path("runs") / started.strftime("%Y%m%dT%H%M%SZ")
-    # A run that failed leaves nothing but its run.json, and may be tried again.
-    if folder.is_file() or (folder.is_dir() and {p.name for p in folder.iterdir()} - {RUN_FILE}):
-        raise UsageError(f"{folder} exists already; give an empty or a new folder with --out.")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def _read_external(
+    external: ExternalCohortPath | None, table: TrainingTable, workshop: Workshop
+) -> ExternalPatients | None:
+    if external is None:
+        return None
+    progress = workshop.stage("reading the external cohort")
+    return read_external(external.cohort, external.data, table, workshop.config, progress)
 
 
-def _available_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-
-
-def _evaluated(
-    table: TrainingTable, config: TrainingConfig, n_jobs: int, progress: Progress
-) -> _Evaluated:
-    choices = config.validation
-    too_few = table.smaller_class < config.minimum.smaller_class
-    split_name, splits = outer_splits(
-        table.y,
-        table.site,
-        minimum_sites=choices.minimum_sites,
-        folds=choices.folds,
-        repeats=choices.repeats,
-        seed=config.seed,
-    )
-    models = compared_models(table, too_few=too_few)
-    results = validate(
-        table, splits, models, config,
-        too_few=too_few, n_jobs=n_jobs, progress=partial(progress, "validating"),
-    )  # fmt: skip
-    held_out = out_of_fold_frame(table, results)
-    judged = _judged(held_out, split_name, models, config, partial(progress, "judging"))
-    return _Evaluated(split_name, splits, models, results, held_out, judged)
-
-
-def _judged(
-    held_out: pd.DataFrame,
-    split_name: str,
-    models: Sequence[str],
-    config: TrainingConfig,
-    progress: Callable[[int, int], None],
-) -> pd.DataFrame:
-    bootstraps, confidence = config.validation.bootstraps, config.validation.confidence
-    judged = evaluate(
-        held_out, split_name, bootstraps=bootstraps, confidence=confidence, seed=config.seed,
-        progress=progress,
-    )  # fmt: skip
-    if LIGHTGBM_BOTH not in models:
-        return judged
-    pairs = [(LIGHTGBM_BOTH, LIGHTGBM_CLINICAL)]
-    differences = compare_models(
-        held_out, split_name, pairs, bootstraps=bootstraps, confidence=confidence, seed=config.seed
-    )
-    return pd.concat([judged, differences], ignore_index=True)
-
-
-def _fitted(
-    cohort: Cohort, table: TrainingTable, evaluated: _Evaluated, config: TrainingConfig
-) -> ResponsePredictor:
-    return fit_predictor(
-        table,
-        cohort.spec,
-        config,
-        served=served_model(evaluated.models),
-        fingerprint=cohort.fingerprint,
+def make_run(
+    cohort: Cohort, table: TrainingTable, external: ExternalPatients | None, workshop: Workshop
+) -> MadeRun:
+    """Fit and judge everything, and write nothing."""
+    config = workshop.config
+    judged = judge(table, workshop)
+    served = served_model(judged.models)
+    predictor = fit_predictor(
+        table, cohort.spec, config,
+        served=served, fingerprint=cohort.fingerprint,
         always_abstains=too_few_sentence(table, config.minimum.smaller_class),
-    )
-
-
-def _summary(
-    cohort: Cohort,
-    table: TrainingTable,
-    evaluated: _Evaluated,
-    predictor: ResponsePredictor,
-    config: TrainingConfig,
-) -> RunSummary:
-    document = predictor.document
-    return RunSummary(
-        population=population(table, cohort.spec),
-        outcome=document.outcome,
-        arms_trained_on=cohort.spec.arms.train_on if cohort.spec.arms else (),
-        flow=tuple(FlowCount(step=s.step, n_patients=s.remaining) for s in cohort.flow),
-        sites=site_counts(table),
-        characteristics=characteristics(table),
-        split=_split_sentence(evaluated, table, config),
-        split_name=evaluated.split_name,
-        models=tuple(_model_summary(name, table, evaluated.results) for name in evaluated.models),
-        served_model=served_model(evaluated.models),
-        model_version=f"{document.version}+{document.digest}",
-        always_abstains=document.abstention.always,
-        connectomes=table.connectomes,
-        findings=findings(cohort, table, evaluated.table, evaluated.models, document),
-        config=config.model_dump(mode="json"),
-        provenance=provenance(config, cohort.fingerprint),
-    )
-
-
-def _split_sentence(evaluated: _Evaluated, table: TrainingTable, config: TrainingConfig) -> str:
-    if evaluated.split_name == LEAVE_ONE_SITE_OUT:
-        return (
-            f"Each of {len(evaluated.splits)} sites was held out in turn; everything was learned "
-            "anew from the other sites."
+    )  # fmt: skip
+    stability = measure_stability(predictor, table, served, workshop)
+    parts = [judged.evaluation] + ([stability.rows] if stability else [])
+    if external is not None:
+        predictions = external_frame(
+            external, table, judged.models, predictor, served=served, config=config
         )
-    repeats = 1 + max(split.repeat for split in evaluated.splits)
-    n_sites = count_sites(table.site)
-    sites = "is one site" if n_sites == 1 else f"are {n_sites} sites"
-    return (
-        f"{len(evaluated.splits) // repeats}-fold cross-validation of single patients, repeated "
-        f"{repeats} times, since there {sites} of two patients or more and not "
-        f"{config.validation.minimum_sites}; everything was learned anew in each fold."
+        parts.append(judge_external(predictions, workshop))
+    tables = {config.outcome: pd.concat(parts), **dict(_secondary(cohort, table, workshop))}
+    return MadeRun(
+        judged=judged,
+        predictor=stability.predictor if stability else predictor,
+        evaluation=_with_outcomes(tables),
+        stability=stability.patients if stability else None,
+        external=external,
     )
 
 
-def _model_summary(name: str, table: TrainingTable, results: Sequence[FoldResult]) -> ModelSummary:
-    columns = model_columns(name, table)
-    seen = [number for number in columns if not pd.isna(table.X[:, number]).all()]
-    chosen = pd.Series([r.settings for r in results if r.model == name and r.settings])
-    counts = chosen.value_counts(sort=False).sort_values(ascending=False, kind="stable")
-    settings = "; ".join(f"{text} ({count} folds)" for text, count in counts.head(3).items())
-    return ModelSummary(
-        name=name, label=MODEL_LABELS[name], n_features=len(seen), settings=settings
-    )
+def _secondary(
+    cohort: Cohort, table: TrainingTable, workshop: Workshop
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    for kind in workshop.config.secondary_outcomes:
+        other = with_outcome(table, cohort, kind)
+        if kind != workshop.config.outcome and other is not None:
+            yield kind, judge_secondary(other, kind, workshop).evaluation
 
 
-def _write(
-    folder: Path,
-    table: TrainingTable,
-    evaluated: _Evaluated,
-    predictor: ResponsePredictor,
-    summary: RunSummary,
-) -> None:
+def _with_outcomes(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    parts = [part.assign(outcome=outcome) for outcome, part in tables.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def write_run(
+    folder: Path, cohort: Cohort, table: TrainingTable, made: MadeRun, config: TrainingConfig
+) -> RunSummary:
+    """Write the artefact and every table of a run, and return its summary."""
+    predictor = made.predictor
+    summary = summarise(
+        cohort, table, made.judged, made.evaluation, predictor.document,
+        config=config, external=made.external,
+    )  # fmt: skip
     predictor.save(folder / MODEL_FOLDER)
-    write_table(evaluated.table, folder / EVALUATION_FILE)
-    write_table(evaluated.out_of_fold, folder / OUT_OF_FOLD_FILE)
+    write_table(made.evaluation, folder / EVALUATION_FILE)
+    write_table(made.judged.out_of_fold, folder / OUT_OF_FOLD_FILE)
+    if made.stability is not None:
+        write_table(made.stability, folder / STABILITY_FILE)
     names = [feature.name for feature in table.features]
     used = [names.index(feature.name) for feature in predictor.document.features]
     save_explanations(folder / EXPLANATIONS_FILE, explain(predictor, table.X[:, used], table.y))
     summary.save(folder)
+    return summary

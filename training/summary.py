@@ -65,12 +65,17 @@ class ModelSummary(BaseModel):
 
 
 class Finding(BaseModel):
-    """One thing that the reader must know: severity, and a sentence."""
+    """One thing that the reader must know, found by a check (`docs/checks.md`)."""
 
     model_config = _FROZEN
 
+    code: str = Field(default="", description="Of the check, such as TMS001.")
     severity: str = Field(pattern="^(error|warning|note)$")
-    message: str
+    title: str = Field(default="", description="What the check looks for, in a few words.")
+    message: str = Field(description="What it found, as a sentence.")
+    remedy: str = Field(default="", description="What to do.")
+    reference: str = Field(default="", description="Where one may read on.")
+    ignored: bool = Field(default=False, description="Whether the configuration ignores it.")
 
 
 class SiteCount(BaseModel):
@@ -93,6 +98,18 @@ class ConnectomeCounts(BaseModel):
     refused: dict[str, int] = Field(description="Reason -> scans.")
 
 
+class ExternalCohort(BaseModel):
+    """Another study's patients, on whom the models were judged without a refit."""
+
+    model_config = _FROZEN
+
+    name: str
+    description: str
+    n_patients: int = Field(ge=1)
+    n_events: int = Field(ge=0)
+    data_fingerprint: str
+
+
 class RunSummary(BaseModel):
     """The content of `summary.json`."""
 
@@ -100,6 +117,9 @@ class RunSummary(BaseModel):
 
     population: TrainingPopulation
     outcome: OutcomeDefinition
+    secondary_outcomes: tuple[str, ...] = Field(
+        default=(), description="Evaluated beside the outcome, but not served."
+    )
     arms_trained_on: tuple[str, ...]
     flow: tuple[FlowCount, ...]
     sites: tuple[SiteCount, ...]
@@ -111,6 +131,7 @@ class RunSummary(BaseModel):
     model_version: str
     always_abstains: str | None = Field(description="Why the artefact never answers, if so.")
     connectomes: ConnectomeCounts
+    external: ExternalCohort | None = None
     findings: tuple[Finding, ...]
     config: dict[str, object]
     provenance: Provenance

@@ -25,6 +25,8 @@ tree_counts = [10, 30]
 num_leaves = [4]
 min_patients_a_leaf = [20]
 penalties = [0.03]
+[stability]
+replicates = 5
 """
 
 

@@ -17,8 +17,9 @@ from serving.predictor import ResponsePredictor
 
 pytestmark = pytest.mark.system
 
-EVALUATION = ["model", "split", "metric", "threshold", "estimate", "lower", "upper", "n"]
-RUN_FILES = {"evaluation.csv", "out_of_fold.csv", "report.html"}
+EVALUATION = ["model", "split", "metric", "threshold", "estimate", "lower", "upper", "n", "outcome"]
+RUN_FILES = {"evaluation.csv", "out_of_fold.csv", "stability.csv", "report.html"}
+MODEL_FILES = {"model.json", "booster.txt", "spread.json"}
 ASK_MLFLOW = """
 import sys, mlflow, pandas
 model = mlflow.pyfunc.load_model("models:/tms-response@champion")
@@ -60,7 +61,7 @@ def test_training_says_where_the_report_and_the_model_lie(spine: Spine) -> None:
 def test_a_run_leaves_what_it_promises(spine: Spine) -> None:
     assert {path.name for path in spine.run.iterdir()} >= RUN_FILES
     assert list(pd.read_csv(spine.run / "evaluation.csv").columns) == EVALUATION
-    assert {path.name for path in (spine.run / "model").iterdir()} == {"model.json", "booster.txt"}
+    assert {path.name for path in (spine.run / "model").iterdir()} == MODEL_FILES
 
 
 def test_the_model_tells_patients_apart(in_python: list[Prediction]) -> None:
@@ -122,7 +123,8 @@ def test_the_predict_command_gives_the_same(
 
 def test_the_same_seed_gives_the_same_bytes(spine: Spine, quick_config: Path) -> None:
     tms_response("train", "cohort", "--config", quick_config, "--out", "again", cwd=spine.folder)
-    same = ["evaluation.csv", "out_of_fold.csv", "model/model.json", "model/booster.txt"]
+    tables = ["evaluation.csv", "out_of_fold.csv", "stability.csv"]
+    same = [*tables, *(f"model/{name}" for name in MODEL_FILES)]
     again = spine.folder / "again"
     assert [
         name for name in same if (again / name).read_bytes() != (spine.run / name).read_bytes()

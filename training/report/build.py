@@ -13,10 +13,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from features.table import FEATURES
 from serving.predictor import ResponsePredictor
-from training.report import explanation_sections, sections
+from training.report import (
+    explanation_sections,
+    population_sections,
+    sections,
+    stability_sections,
+)
 from training.report.explain import Explanations, load_explanations
 from training.report.tables import ACCURACY, CALIBRATION, Cell, Evaluation, Table, table
-from training.report.words import confidence_percent, first_screen
+from training.report.words import confidence_percent, first_screen, sentence
 from training.summary import (
     EXPLANATIONS_FILE,
     MODEL_FOLDER,
@@ -50,7 +55,7 @@ def build_report(run_dir: Path) -> Path:
     """
     summary = RunSummary.load(run_dir)
     predictor = ResponsePredictor.load(run_dir / MODEL_FOLDER)
-    evaluation = Evaluation.read(run_dir, summary.split_name)
+    evaluation = Evaluation.read(run_dir, summary.split_name, summary.outcome.kind)
     explanations = load_explanations(run_dir / EXPLANATIONS_FILE)
     environment = Environment(
         loader=PackageLoader("training.report"),
@@ -72,6 +77,7 @@ def build_report(run_dir: Path) -> Path:
         provenance=_provenance_table(summary, predictor, run_dir),
         settings=_settings_table(summary),
         **_performance(summary, evaluation),
+        **_robustness(summary, evaluation, run_dir),
         **_explanations(summary, predictor, explanations),
     )
     path = run_dir / REPORT_FILE
@@ -99,6 +105,21 @@ def _performance(summary: RunSummary, evaluation: Evaluation) -> dict[str, Any]:
         "decision": sections.decision_picture(summary, evaluation),
         "sites": sections.sites_table(summary, evaluation),
         "sites_picture": sections.sites_picture(summary, evaluation),
+    }
+
+
+def _robustness(summary: RunSummary, evaluation: Evaluation, run_dir: Path) -> dict[str, Any]:
+    return {
+        "missing_outcomes": population_sections.missing_outcomes_table(summary, evaluation),
+        "other_arms": population_sections.other_arms_table(summary, evaluation),
+        "other_arms_words": population_sections.other_arms_sentences(summary, evaluation),
+        "subgroups": population_sections.subgroup_tables(summary, evaluation),
+        "latest": population_sections.elsewhere_tables(summary, evaluation, "temporal"),
+        "elsewhere": population_sections.elsewhere_tables(summary, evaluation, "external"),
+        "external_words": sentence(summary.external.description) if summary.external else "",
+        "permutation": population_sections.permutation_sentence(summary, evaluation),
+        "instability": stability_sections.instability_picture(summary, evaluation, run_dir),
+        "secondary": population_sections.secondary_tables(summary, evaluation),
     }
 
 

@@ -14,6 +14,7 @@ from training.report.tables import (
     Metric,
     Picture,
     Table,
+    estimate_cell,
     picture,
     table,
 )
@@ -45,16 +46,10 @@ def metrics_table(
         cells = [Cell(model.label, mark="served" if model.name == summary.served_model else "")]
         for name, metric in shown.items():
             estimate = evaluation.estimate(model.name, name)
-            cells.append(_cell(estimate, metric.digits, best=model.name in best[name]))
+            cells.append(estimate_cell(estimate, metric.digits, best=model.name in best[name]))
         rows.append(cells)
     header = [Cell("Model"), *(Cell(m.label, anchor=m.term) for m in shown.values())]
     return table(f"{caption}, with {confidence_percent(summary)} intervals", header, rows)
-
-
-def _cell(estimate: Estimate | None, digits: int = 2, *, best: bool = False) -> Cell:
-    if estimate is None:
-        return Cell("not defined")
-    return Cell(estimate.number(digits), estimate.interval(digits), "best" if best else "")
 
 
 def auroc_picture(summary: RunSummary, evaluation: Evaluation) -> Picture | None:
@@ -209,7 +204,7 @@ def sites_table(summary: RunSummary, evaluation: Evaluation) -> Table:
         )
         cells = [Cell(site.site), _count(site.n_patients), Cell(_count(site.n_events).text, share)]
         if aurocs:
-            cells.append(_cell(aurocs.get(site.site)))
+            cells.append(estimate_cell(aurocs.get(site.site)))
         rows.append(cells)
     caption = "Patients at each site; small counts, and what would tell them, are withheld"
     return table(caption, header, rows)

@@ -12,7 +12,9 @@ import pandas as pd
 from data_schemas.errors import DataError
 from training.summary import EVALUATION_FILE
 
-_COLUMNS: Final = ("model", "split", "metric", "threshold", "estimate", "lower", "upper", "n")
+_COLUMNS: Final = (
+    "model", "split", "metric", "threshold", "estimate", "lower", "upper", "n", "outcome",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,13 @@ class Cell:
     anchor: str = ""
 
 
+def estimate_cell(estimate: Estimate | None, digits: int = 2, *, best: bool = False) -> Cell:
+    """Return an estimate above its interval."""
+    if estimate is None:
+        return Cell("not defined")
+    return Cell(estimate.number(digits), estimate.interval(digits), "best" if best else "")
+
+
 @dataclass(frozen=True)
 class Table:
     """A table with its caption; the first cell of each row is the row's header."""
@@ -120,17 +129,20 @@ class Evaluation:
     Parameters
     ----------
     frame : DataFrame
-        Tidy: `model, split, metric, threshold, estimate, lower, upper, n`.
+        Tidy: `model, split, metric, threshold, estimate, lower, upper, n, outcome`.
     split : str
         The primary split; rows of others are asked for by name.
+    outcome : str
+        Whose rows are meant.
     """
 
-    def __init__(self, frame: pd.DataFrame, split: str) -> None:
-        self._frame = frame
+    def __init__(self, frame: pd.DataFrame, split: str, outcome: str) -> None:
+        self._all_outcomes = frame
+        self._frame = frame[frame["outcome"] == outcome]
         self.split = split
 
     @classmethod
-    def read(cls, folder: Path, split: str) -> "Evaluation":
+    def read(cls, folder: Path, split: str, outcome: str) -> "Evaluation":
         """Read the table of a finished run.
 
         Raises
@@ -145,19 +157,35 @@ class Evaluation:
             raise DataError(f"{path} cannot be read; train the model again.") from None
         if missing := [name for name in _COLUMNS if name not in frame]:
             raise DataError(f"{path} lacks the columns {', '.join(missing)}; train again.")
-        return cls(frame, split)
+        return cls(frame, split, outcome)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The rows of this outcome."""
+        return self._frame
+
+    def of_outcome(self, outcome: str) -> "Evaluation":
+        """Return the same table for another outcome."""
+        return Evaluation(self._all_outcomes, self.split, outcome)
+
+    def at(self, model: str, split: str, metric: str) -> Estimate | None:
+        """Return a metric without threshold on exactly one split; None where there is none."""
+        found = self._scalars(metric)
+        found = found[(found["model"] == model) & (found["split"] == split)]
+        return None if found.empty else _estimate(found.iloc[0])
+
+    def splits(self, prefix: str) -> list[str]:
+        """Return the splits whose name begins so, in the order of the table, without the prefix."""
+        names = self._frame["split"].drop_duplicates()
+        return [str(name).removeprefix(prefix) for name in names if str(name).startswith(prefix)]
 
     def estimate(self, model: str, metric: str) -> Estimate | None:
         """Return a metric without threshold over all held-out patients; None where undefined.
 
         What is not meaningful across held-out sites is that within them.
         """
-        for split in (f"{self.split}/within_site", self.split):
-            found = self._scalars(metric)
-            found = found[(found["model"] == model) & (found["split"] == split)]
-            if not found.empty:
-                return _estimate(found.iloc[0])
-        return None
+        within = self.at(model, f"{self.split}/within_site", metric)
+        return within or self.at(model, self.split, metric)
 
     def curves(self, models: Iterable[str], *metrics: str) -> pd.DataFrame:
         """Return the rows of metrics that have thresholds, by model, metric and threshold."""

@@ -12,15 +12,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cohort_tables import minimal_spec, simulated_table
+from cohort_tables import minimal_spec, simulated_table, with_bystanders
 from finished_runs import FinishedRun, write_finished_run
 
+from data_schemas.cohort_sections import Arms
 from data_schemas.errors import DataError
+from training.cohort.records import CohortIssue
 from training.dataset import TrainingTable
+from training.external import ExternalPatients
 from training.learning.models import LIGHTGBM_BOTH, LIGHTGBM_CLINICAL, MODEL_LABELS
 from training.report.build import build_report, rebuild_report
-from training.summary import ConnectomeCounts, Finding
+from training.summary import ConnectomeCounts
 
+TRAINED_ON_ACTIVE = Arms(column="t.arm", active=("a",), sham=("s",))
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
 
@@ -79,8 +83,12 @@ class Page(HTMLParser):
 
     def row(self, label: str, nth: int = 0) -> list[str]:
         """Return the nth row of any table that begins with this label, spaces made single."""
+        return self.rows_of(label)[nth]
+
+    def rows_of(self, label: str) -> list[list[str]]:
+        """Return every row of any table that begins with this label, spaces made single."""
         tidy = [[re.sub(r"\s+", " ", cell).strip() for cell in row] for row in self.rows]
-        return [row for row in tidy if row and row[0].startswith(label)][nth]
+        return [row for row in tidy if row and row[0].startswith(label)]
 
 
 def planted(table: TrainingTable) -> TrainingTable:
@@ -94,13 +102,20 @@ def planted(table: TrainingTable) -> TrainingTable:
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    table = with_bystanders(planted(simulated_table(signal=1.5)))
     table = replace(
-        planted(simulated_table(signal=1.5)),
+        table,
         connectomes=ConnectomeCounts(n_read=99, n_accepted=96, refused={"the head moved": 3}),
+        started=np.datetime64("2024-01-01") + np.arange(len(table.y)),
     )
-    spec = minimal_spec(name="Clinics <b>& co</b>")
-    found = (Finding(severity="warning", message="The <patients> are simulated."),)
-    return finished(tmp_path_factory, table, spec=spec, findings=found)
+    further = simulated_table(60, signal=1.5, seed=5)
+    elsewhere = ExternalPatients(
+        name="Further clinics", description="Adults elsewhere", fingerprint="e" * 64,
+        X=further.X, y=further.y, site=further.site, has_connectome=further.has_connectome,
+    )  # fmt: skip
+    spec = minimal_spec(name="Clinics <b>& co</b>", arms=TRAINED_ON_ACTIVE)
+    issues = (CohortIssue("warning", "made_up", "t.csv", "The <patients> are simulated."),)
+    return finished(tmp_path_factory, table, spec=spec, issues=issues, external=elsewhere)
 
 
 @pytest.fixture(scope="module")
@@ -109,15 +124,17 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     treatment = minimal_spec().treatment.model_copy(
         update={"is_tms": False, "description": "a computer programme"}
     )
-    spec = minimal_spec(simulated=False, treatment=treatment)
-    return finished(tmp_path_factory, table, spec=spec, arms=("active", "sham"))
+    both = TRAINED_ON_ACTIVE.model_copy(update={"train_on": ("active", "sham")})
+    spec = minimal_spec(simulated=False, treatment=treatment, arms=both)
+    return finished(tmp_path_factory, table, spec=spec)
 
 
 @pytest.fixture(scope="module")
 def too_few(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     table = simulated_table(n=26, n_sites=1, scanned=0)
     table = replace(table, y=np.isin(np.arange(26), [1, 5, 9, 13, 20, 22]))
-    return finished(tmp_path_factory, table, spec=minimal_spec(simulated=False), arms=("active",))
+    spec = minimal_spec(simulated=False, arms=TRAINED_ON_ACTIVE)
+    return finished(tmp_path_factory, table, spec=spec)
 
 
 @pytest.fixture(scope="module")
@@ -236,10 +253,13 @@ def test_what_the_reader_must_know_comes_first(
     assert "No usable signal was found" in first_screen(no_signal)
 
 
-def estimate(run: FinishedRun, model: str, metric: str) -> tuple[float, float, float]:
+def estimate(
+    run: FinishedRun, model: str, metric: str, split: str | None = None
+) -> tuple[float, float, float]:
     rows = run.evaluation
     rows = rows[(rows["model"] == model) & (rows["metric"] == metric) & rows["threshold"].isna()]
-    row = rows[~rows["split"].str.contains("site=")].iloc[0]
+    split = run.summary.split_name if split is None else split
+    row = rows[rows["split"].isin([f"{split}/within_site", split])].iloc[-1]
     return row["estimate"], row["lower"], row["upper"]
 
 
@@ -270,6 +290,36 @@ def test_the_comparators_are_those_of_the_evaluation(
     assert "best" in cells[ranked[0]]
     assert "best" not in cells[ranked[-1]]
     assert "served" in seen.row(MODEL_LABELS[LIGHTGBM_BOTH])[0]
+
+
+def shown(cell: str, found: tuple[float, float, float], digits: int) -> bool:
+    value, lower, upper = found
+    return cell == f"{value:z.{digits}f} {lower:z.{digits}f} to {upper:z.{digits}f}"
+
+
+def test_what_could_change_the_result_is_that_of_the_evaluation(simulated: FinishedRun) -> None:
+    seen, split = page(simulated), simulated.summary.split_name
+    for label, place, nth in (
+        ("Weighted for who had an outcome", f"{split}/outcomes=weighted", 0),
+        ("As if none of the others", f"{split}/outcomes=none_reached", 0),
+        ("sham", f"{split}/arm=sham", 0),
+        ("active minus sham", f"{split}/arm=active-sham", 0),
+        ("under 40", f"{split}/subgroup=age:under 40", 0),
+    ):
+        row = seen.row(label, nth)
+        auroc = row[2 + (label == "under 40")]
+        assert shown(auroc, estimate(simulated, LIGHTGBM_BOTH, "auroc", place), 2), label
+    served = MODEL_LABELS[LIGHTGBM_BOTH]
+    for place in ("temporal", "external"):
+        found = estimate(simulated, LIGHTGBM_BOTH, "brier", place)
+        assert any(shown(row[3], found, 3) for row in seen.rows_of(served) if len(row) > 3), place
+    assert "Further clinics: 60 patients" in seen.text
+    mape = estimate(simulated, LIGHTGBM_BOTH, "mape", "stability")
+    assert shown(seen.row("Distance of a patient")[1], mape, 3)
+
+
+def test_sections_of_what_is_not_there_are_left_out(real: FinishedRun) -> None:
+    assert not {"elsewhere", "missing-outcomes", "arms", "secondary"} & set(page(real).ids)
 
 
 def test_the_strongest_input_its_direction_and_the_literature(simulated: FinishedRun) -> None:

@@ -1,0 +1,171 @@
+"""Fits for one outcome, made on the engine and kept as they finish, and their evaluation table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from training.dataset import TrainingTable
+from training.engine.stage import run_stage
+from training.judging.parts import (
+    LATER,
+    OF_BYSTANDERS,
+    PARTS,
+    PERFORMANCE,
+    Material,
+    comparison_tasks,
+    draws_of,
+    measured,
+)
+from training.learning.models import BASE_RATE, LOGISTIC_CLINICAL
+from training.learning.splits import Split, latest_split, outer_splits
+from training.learning.validation import (
+    FoldResult,
+    bystander_frame,
+    compared_models,
+    out_of_fold_frame,
+    served_model,
+    validate,
+)
+from training.performance.evaluation import evaluate_external
+from training.performance.permutation import (
+    permutation_table,
+    permuted_performance,
+    plan_permutations,
+)
+from training.performance.subgroup_levels import subgroups
+from training.workshop import Workshop
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What was fitted and measured for one outcome.
+
+    Attributes
+    ----------
+    split_name : str
+        Of the primary split.
+    splits : list of Split
+    models : tuple of str
+        That were compared, in the order of the report.
+    results : list of FoldResult
+        Of the primary split.
+    out_of_fold : DataFrame
+        Held-out predictions of the patients who are learned from.
+    evaluation : DataFrame
+        Rows of `evaluation.csv`, without the outcome.
+    """
+
+    split_name: str
+    splits: list[Split]
+    models: tuple[str, ...]
+    results: list[FoldResult]
+    out_of_fold: pd.DataFrame
+    evaluation: pd.DataFrame
+
+
+def judge(table: TrainingTable, workshop: Workshop) -> Judged:
+    """Validate the models on the primary outcome and measure all that the report speaks of."""
+    fitted, material = _fit(table, workshop, "validating")
+    material = replace(
+        material,
+        subgroups=subgroups(table, workshop.config.subgroups.columns),
+        latest=_latest(table, fitted.models, workshop),
+    )
+    names = [*PARTS, *(OF_BYSTANDERS if len(material.bystanders) else ())]
+    tasks = [
+        *((PERFORMANCE, model) for model in fitted.models),
+        *((name, model) for name in names for model in material.subjects),
+        *(((LATER, model) for model in fitted.models) if len(material.latest) else ()),
+        *comparison_tasks(fitted.models),
+    ]
+    parts = measured(material, tasks, workshop, "judging")
+    permuted = _permutations(table, served_model(fitted.models), workshop)
+    return replace(fitted, evaluation=pd.concat([*parts, *permuted], ignore_index=True))
+
+
+def judge_secondary(table: TrainingTable, kind: str, workshop: Workshop) -> Judged:
+    """Validate the same models on another outcome, with the main measures only."""
+    fitted, material = _fit(table, workshop, f"validating {kind}")
+    tasks = [
+        *((PERFORMANCE, model) for model in fitted.models),
+        *comparison_tasks(fitted.models),
+    ]
+    parts = measured(material, tasks, workshop, f"judging {kind}")
+    return replace(fitted, evaluation=pd.concat(parts, ignore_index=True))
+
+
+def judge_external(predictions: pd.DataFrame, workshop: Workshop) -> pd.DataFrame:
+    """Return the rows of another cohort's patients, from `training.external.external_frame`."""
+    return evaluate_external(
+        predictions,
+        **draws_of(workshop.config),
+        thresholds=workshop.config.validation.thresholds,
+        progress=workshop.stage("judging elsewhere"),
+    )
+
+
+def _fit(table: TrainingTable, workshop: Workshop, stage: str) -> tuple[Judged, Material]:
+    config = workshop.config
+    choices = config.validation
+    too_few = table.smaller_class < config.minimum.smaller_class
+    split_name, splits = outer_splits(
+        table.y,
+        table.site,
+        minimum_sites=choices.minimum_sites,
+        folds=choices.folds,
+        repeats=choices.repeats,
+        seed=config.seed,
+    )
+    models = compared_models(table, too_few=too_few)
+    results = validate(
+        table, splits, models, config,
+        engine=workshop.engine, work=workshop.work, too_few=too_few, stage=stage,
+        progress=workshop.stage(stage),
+    )  # fmt: skip
+    held_out = out_of_fold_frame(table, results)
+    subjects = [LOGISTIC_CLINICAL, served_model(models)]
+    material = Material(
+        table=table,
+        config=config,
+        split_name=split_name,
+        subjects=tuple(name for name in subjects if name != BASE_RATE),
+        subgroups=(),
+        out_of_fold=held_out,
+        bystanders=bystander_frame(table, results),
+        latest=pd.DataFrame(),
+    )
+    return Judged(split_name, splits, models, results, held_out, pd.DataFrame()), material
+
+
+def _latest(table: TrainingTable, models: Sequence[str], workshop: Workshop) -> pd.DataFrame:
+    """Return predictions of the patients treated last; empty where dates allow none."""
+    config, stage = workshop.config, "validating by date"
+    split = None
+    if table.started is not None:
+        split = latest_split(table.y, table.started, config.validation.latest_share)
+    if split is None:
+        return pd.DataFrame()
+    results = validate(
+        replace(table, bystanders=None), [split], models, config,
+        engine=workshop.engine, work=workshop.work, stage=stage, progress=workshop.stage(stage),
+        too_few=table.smaller_class < config.minimum.smaller_class,
+    )  # fmt: skip
+    return out_of_fold_frame(table, results)
+
+
+def _permutations(table: TrainingTable, model: str, workshop: Workshop) -> list[pd.DataFrame]:
+    config, stage = workshop.config, "permuting"
+    if not config.validation.permutations or model == BASE_RATE:
+        return []
+    results = run_stage(
+        workshop.engine, workshop.work, stage, permuted_performance,
+        plan_permutations(table, model, config, too_few=False),
+        range(config.validation.permutations + 1), workshop.stage(stage),
+    )  # fmt: skip
+    observed, *permuted = ({name: float(value) for name, value in r.items()} for r in results)
+    return [
+        permutation_table(
+            model, observed, permuted, n=len(table.y), confidence=config.validation.confidence
+        )
+    ]
