@@ -2,6 +2,7 @@
 
 import logging
 import re
+import signal
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
@@ -18,7 +19,15 @@ from training.engine.engines import Finished, Shared, Task, TaskFunction, Value
 from training.engine.program import program_digest
 
 try:
-    from distributed import Client, KilledWorker, LocalCluster, Security, as_completed
+    from distributed import (
+        Client,
+        KilledWorker,
+        LocalCluster,
+        Security,
+        Worker,
+        WorkerPlugin,
+        as_completed,
+    )
 except ModuleNotFoundError:
     raise ConfigurationError(
         "The engine 'dask' needs Dask, which is not installed; install the extra 'dask' of "
@@ -124,6 +133,13 @@ def _use_one_thread() -> None:
     threadpool_limits(1)
 
 
+class _Uninterrupted(WorkerPlugin):
+    """Ctrl-C reaches all processes of a terminal; the one that asked alone says what follows."""
+
+    def setup(self, worker: Worker) -> None:  # noqa: ARG002
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 @contextmanager
 def open_dask(address: str | None, n_workers: int) -> Iterator[DaskEngine]:
     """Connect to a Dask cluster, or start one on this machine for as long as the context lasts.
@@ -147,6 +163,7 @@ def open_dask(address: str | None, n_workers: int) -> Iterator[DaskEngine]:
         stack.enter_context(_quiet_dask())
         if address is None:
             client = stack.enter_context(Client(_local_cluster(n_workers, stack)))
+            client.register_plugin(_Uninterrupted())
         else:
             client = stack.enter_context(_connected(address))
             _check_workers(client, address)

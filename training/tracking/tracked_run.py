@@ -163,7 +163,7 @@ def track_run(
     folder : Path
         Of the run; its name becomes the run's.
     started : datetime
-        When the run began.
+        When the run began; of a run that goes on, `run.json` says it.
     cohort : Path, optional
         As the user named it; by it an interrupted run is found again.
     resume : bool
@@ -178,7 +178,9 @@ def track_run(
     """
     with locked(folder, _SECONDS_FOR_A_WATCHER):
         with plain_mlflow():
-            earlier = str(read_run_file(folder).get("mlflow_run", "")) if resume else ""
+            before = read_run_file(folder) if resume else {}
+            earlier = str(before.get("mlflow_run", ""))
+            started = datetime.fromisoformat(str(before.get("started", started)))
             client = open_client()
             run_id = _resumed_run(client, earlier) or _new_run(
                 client, config, folder, started, earlier

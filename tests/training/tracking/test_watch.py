@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,13 +58,15 @@ def test_a_run_whose_process_was_killed_is_marked_and_can_go_on() -> None:
     folder = Path("run")
     done = subprocess.run([sys.executable, "-c", VANISHING, str(folder)], check=False)
     assert done.returncode == -signal.SIGKILL
-    run_id = str(read_run_file(folder)["mlflow_run"])
+    begun = read_run_file(folder)
+    run_id = str(begun["mlflow_run"])
     until = time.monotonic() + SECONDS
     while status(run_id) == "RUNNING" and time.monotonic() < until:
         time.sleep(0.2)
     assert status(run_id) == "KILLED"
     with track_run(load_config(), folder, datetime.now(UTC), resume=True) as tracked:
         assert tracked.run_id == run_id
+        assert read_run_file(folder) == begun
         assert status(run_id) == "RUNNING"
     assert status(run_id) == "FINISHED"
     assert "resumed" in open_client().get_run(run_id).data.tags
@@ -93,13 +96,18 @@ def test_only_a_running_run_that_nobody_holds_is_marked(tmp_path: Path) -> None:
     assert status(run_id) == "KILLED"
 
 
+def processes_with(arguments: bytes) -> list[str]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it may have ended meanwhile
+            if arguments in (process / "cmdline").read_bytes():
+                found.append(process.name)
+    return found
+
+
 def test_a_watcher_is_small_and_leaves_with_the_run(tmp_path: Path) -> None:
     with watched("0" * 32, tmp_path):
-        children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
-        [watcher] = [
-            pid for pid in children
-            if b"training.tracking.watch" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        ]  # fmt: skip
+        [watcher] = processes_with(b"training.tracking.watch\x00" + b"0" * 32)
         assert os.getsid(int(watcher)) == int(watcher)
         time.sleep(1.0)
         pages = int(Path(f"/proc/{watcher}/statm").read_text().split()[1])
