@@ -69,9 +69,24 @@ def wait_until_ready(service: "subprocess.Popen[bytes]") -> None:
 
 def compare(shown: dict[str, Any], answer: dict[str, Any]) -> None:
     """End with a sentence when the README shows another answer than the service gives."""
-    apart = abs(shown["response_probability"] - answer["response_probability"])
-    if shown.keys() != answer.keys() or apart > PROBABILITY_TOLERANCE:
+    if shown.keys() != answer.keys() or told(shown) != told(answer) or far(shown, answer):
         sys.exit("error: README.md shows an old answer; run `python3 .ci/readme.py answer`.")
+
+
+def told(answer: dict[str, Any]) -> list[str]:
+    """Return what an answer says in words."""
+    codes = [notice["code"] for notice in answer["notices"]]
+    features = [each["feature"] for each in answer["contributions"][:SHOWN_CONTRIBUTIONS]]
+    return [answer["interval"]["method"], *codes, *features]
+
+
+def far(shown: dict[str, Any], answer: dict[str, Any]) -> bool:
+    """Return whether a probability of one answer is not that of the other."""
+    pairs = [
+        (shown["response_probability"], answer["response_probability"]),
+        *((shown["interval"][end], answer["interval"][end]) for end in ("lower", "upper")),
+    ]
+    return any(abs(one - other) > PROBABILITY_TOLERANCE for one, other in pairs)
 
 
 def pretty(answer: dict[str, Any]) -> str:

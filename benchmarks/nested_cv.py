@@ -252,8 +252,8 @@ def warm_up() -> None:
         method(data, [np.arange(30), np.arange(30, 60)])
 
 
-def sections(n_features: int, n_datasets: int, n_outer: int) -> list[str]:
-    """Measure at one number of features, and return the paragraphs."""
+def benchmark(n_features: int, n_datasets: int, n_outer: int) -> None:
+    """Measure at one number of features, and write its section."""
     datasets = [
         measure(METHODS, draw(n_features, seed), CORES if seed else n_outer)
         for seed in range(n_datasets)
@@ -262,18 +262,23 @@ def sections(n_features: int, n_datasets: int, n_outer: int) -> list[str]:
     explained = [
         measure(steps, draw(n_features, seed), CORES) for seed in range(min(3, n_datasets))
     ]
-    how = (
+    write_section(
+        f"nested_cv_{n_features:04}",
+        f"Nested cross-validation, {n_features:,} features",
+        f"{N_PATIENTS} simulated patients, {OUTER} outer folds x {INNER} inner folds x "
+        f"{CANDIDATES} candidates drawn at random: leaves 2 to 15, patients a leaf 5 to 40, trees "
+        "20 to 200, learning rate 0.02 to 0.2, L2 0.01 to 30, share of features 0.3 to 1; no two "
+        f"can share a booster. The same folds, candidates, data and {CORES} cores for all, in turn "
+        f"on {CORES} outer folds at a time. scikit-learn's boosters have 255 bins, ours "
+        f"{CONFIG.max_bin}; everything is fitted inside the fold.",
         f"{n_outer} outer folds of a first dataset and {CORES} of each of {n_datasets - 1} more. "
         f"The difference is that of the AUC in {N_FRESH:,} fresh patients of the same kind, "
-        "predicted by each outer fold's model; its SE is between datasets."
-    )
-    return [
-        f"### {n_features:,} features",
-        how,
+        "predicted by each outer fold's model; its SE is between datasets.",
         comparison(datasets),
         f"Where the gain comes from, on {CORES} outer folds of {len(explained)} datasets:",
         comparison(explained),
-    ]
+        machine("lightgbm", "scikit-learn", "numpy", "joblib"),
+    )
 
 
 def main() -> None:
@@ -283,21 +288,8 @@ def main() -> None:
     parser.add_argument("--outer", type=int, default=OUTER, help="folds of the first dataset")
     chosen = parser.parse_args()
     warm_up()
-    narrow = sections(60, chosen.datasets, chosen.outer)
-    wide = sections(2000, chosen.wide_datasets, chosen.outer)
-    write_section(
-        "nested_cv",
-        "Nested cross-validation",
-        f"{N_PATIENTS} simulated patients, {OUTER} outer folds x {INNER} inner folds x "
-        f"{CANDIDATES} candidates drawn at random: leaves 2 to 15, patients a leaf 5 to 40, trees "
-        "20 to 200, learning rate 0.02 to 0.2, L2 0.01 to 30, share of features 0.3 to 1; no two "
-        f"can share a booster. The same folds, candidates, data and {CORES} cores for all, in turn "
-        f"on {CORES} outer folds at a time. scikit-learn's boosters have 255 bins, ours "
-        f"{CONFIG.max_bin}; everything is fitted inside the fold.",
-        machine("lightgbm", "scikit-learn", "numpy", "joblib"),
-        *narrow,
-        *wide,
-    )
+    benchmark(60, chosen.datasets, chosen.outer)
+    benchmark(2000, chosen.wide_datasets, chosen.outer)
 
 
 if __name__ == "__main__":

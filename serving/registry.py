@@ -70,8 +70,8 @@ def _downloaded(reference: str) -> Path:
         from mlflow.exceptions import MlflowException  # noqa: PLC0415
     except ImportError:
         raise ModelError(
-            f"{reference} needs MLflow, which is not installed. Install tms-response[registry], "
-            "or give a folder."
+            f"{reference} needs MLflow, which is not installed. Install this project with its "
+            "extra 'registry' (pip install '.[registry]'), or give a folder."
         ) from None
     target = tempfile.mkdtemp(prefix="tms-response-model-")
     atexit.register(shutil.rmtree, target, ignore_errors=True)

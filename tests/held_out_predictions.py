@@ -1,10 +1,16 @@
 """Held-out predictions for tests, drawn from a known signal."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 from scipy.special import expit
 
+from training.performance.evaluation import evaluate
+
 BOTH, CLINICAL = "lightgbm_both", "lightgbm_clinical"
+LOSO, CV = "leave_one_site_out", "repeated_nested_cv"
+WITHIN = f"{LOSO}/within_site"
 
 
 def predictions(
@@ -37,3 +43,33 @@ def predictions(
             for model, p in found.items()
         ]  # fmt: skip
     return pd.concat(frames, ignore_index=True)
+
+
+def judged(
+    frame: pd.DataFrame,
+    split: str = LOSO,
+    *,
+    bootstraps: int = 60,
+    confidence: float = 0.95,
+    seed: int = 7,
+    thresholds: tuple[float, ...] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> pd.DataFrame:
+    """Evaluate with few bootstraps."""
+    return evaluate(
+        frame, split, bootstraps=bootstraps, confidence=confidence, seed=seed,
+        thresholds=thresholds, progress=progress,
+    )  # fmt: skip
+
+
+def rows(table: pd.DataFrame, model: str, split: str, metric: str) -> pd.DataFrame:
+    """Return the rows of one metric, in the order of thresholds."""
+    chosen = (table["model"] == model) & (table["split"] == split) & (table["metric"] == metric)
+    return table[chosen]
+
+
+def estimate(table: pd.DataFrame, model: str, split: str, metric: str) -> float:
+    """Return the one estimate of a metric."""
+    found = rows(table, model, split, metric)
+    assert len(found) == 1
+    return float(found["estimate"].iloc[0])

@@ -11,6 +11,7 @@ import pandas as pd
 from serving.predictor import ResponsePredictor
 from training.checks.run import require_known_codes
 from training.checks.sample_checks import too_few_sentence
+from training.cohort.files import find_spec, load_spec
 from training.cohort.read import read_cohort
 from training.cohort.records import Cohort
 from training.config import TrainingConfig, load_config
@@ -20,18 +21,19 @@ from training.engine.work import open_work
 from training.external import ExternalPatients, external_frame, read_external
 from training.judging.judge import Judged, judge, judge_external, judge_secondary
 from training.learning.fit import fit_predictor
+from training.learning.models import MODEL_LABELS
 from training.learning.validation import served_model
 from training.performance.evaluation import headline, write_table
 from training.report.build import build_report
 from training.report.explain import explain, save_explanations
 from training.run_summary import summarise
-from training.stability.measures import STABILITY_FILE
 from training.stability.served import measure_stability
 from training.summary import (
     EVALUATION_FILE,
     EXPLANATIONS_FILE,
     MODEL_FOLDER,
     OUT_OF_FOLD_FILE,
+    STABILITY_FILE,
     Finding,
     RunSummary,
 )
@@ -143,6 +145,8 @@ def train_cohort(
     """
     config = load_config(config_path)
     require_known_codes(config.checks)
+    # What the user mistyped must leave neither a folder nor a failed run behind.
+    load_spec(find_spec(cohort_path))
     report_on = progress or (lambda _stage, _done, _total: None)
     started = datetime.now(UTC)
     folder = unfinished_folder(out, cohort_path, config) if resume else new_folder(out, started)
@@ -162,11 +166,12 @@ def train_cohort(
             report_on("writing the report", 1, 1)
             tracked.log()
     speaks = made.judged.models[-1] if summary.always_abstains else summary.served_model
+    words = headline(made.judged.evaluation, speaks, config.validation.confidence)
     return RunResult(
         folder,
         report,
         tracked.run_id,
-        headline(made.judged.evaluation, speaks, config.validation.confidence),
+        f"{MODEL_LABELS[speaks]}: {words}",
         summary.always_abstains,
         summary.findings,
     )

@@ -13,7 +13,7 @@ from training.dataset import TrainingTable
 from training.external import ExternalPatients
 from training.judging.judge import Judged
 from training.learning.fit import population, provenance
-from training.learning.models import MODEL_LABELS
+from training.learning.models import MODEL_LABELS, varying_columns
 from training.learning.splits import LEAVE_ONE_SITE_OUT, count_sites
 from training.learning.validation import FoldResult, model_columns, served_model
 from training.summary import ExternalCohort, FlowCount, ModelSummary, RunSummary
@@ -86,20 +86,24 @@ def _split_sentence(judged: Judged, table: TrainingTable, config: TrainingConfig
         )
     repeats = 1 + max(split.repeat for split in judged.splits)
     n_sites = count_sites(table.site)
-    sites = "is one site" if n_sites == 1 else f"are {n_sites} sites"
+    few = f"of two patients or more and not {config.validation.minimum_sites}"
+    why = {0: "no site of two patients or more is recorded", 1: f"there is one site {few}"}
     return (
         f"{len(judged.splits) // repeats}-fold cross-validation of single patients, repeated "
-        f"{repeats} times, since there {sites} of two patients or more and not "
-        f"{config.validation.minimum_sites}; everything was learned anew in each fold."
+        f"{repeats} times, since {why.get(n_sites, f'there are {n_sites} sites {few}')}; "
+        "everything was learned anew in each fold."
     )
 
 
 def _model_summary(name: str, table: TrainingTable, results: Sequence[FoldResult]) -> ModelSummary:
     columns = model_columns(name, table)
-    seen = [number for number in columns if not pd.isna(table.X[:, number]).all()]
+    seen = varying_columns(table.X[:, columns])
     chosen = pd.Series([r.settings for r in results if r.model == name and r.settings])
     counts = chosen.value_counts(sort=False).sort_values(ascending=False, kind="stable")
-    settings = "; ".join(f"{text} ({count} folds)" for text, count in counts.head(3).items())
+    settings = "; ".join(
+        f"{text} ({count} {'fold' if count == 1 else 'folds'})"
+        for text, count in counts.head(3).items()
+    )
     return ModelSummary(
         name=name, label=MODEL_LABELS[name], n_features=len(seen), settings=settings
     )

@@ -19,9 +19,13 @@ SUMMARY_FILE: Final = "summary.json"
 EVALUATION_FILE: Final = "evaluation.csv"
 OUT_OF_FOLD_FILE: Final = "out_of_fold.csv"
 EXPLANATIONS_FILE: Final = "explanations.npz"
+STABILITY_FILE: Final = "stability.csv"
 RUN_FILE: Final = "run.json"
 REPORT_FILE: Final = "report.html"
 MODEL_FOLDER: Final = "model"
+# Measures that compare patients: those of different held-out sites had different fits, so where
+# rows within sites exist, they stand for the model. All else is read over all patients together.
+JUDGED_WITHIN_SITES: Final = frozenset({"auroc", "calibration_slope"})
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 

@@ -7,6 +7,8 @@ from training.checks.evidence import Check, Evidence
 from training.learning.models import BASE_RATE, MODEL_LABELS
 from training.learning.splits import LEAVE_ONE_SITE_OUT
 from training.performance.permutation import PERMUTATION
+from training.report.tables import Estimate
+from training.report.words import brier_difference_words
 from training.stability.measures import STABILITY
 
 # Upper end of the interval of the highest AUROC of a nested validation in TMS, which even knew the
@@ -16,6 +18,8 @@ PLAUSIBLE_AUROC: Final = 0.797
 # Baseline columns alone for response, 356 patients, doi:10.14288/1.0392572.
 CLINICAL_AUROC: Final = 0.634
 _UNLIKELY: Final = 0.05
+# A fifth more or fewer outcomes than promised; a choice, symmetric on the log scale.
+_TOLERATED_O_TO_E: Final = (0.8, 1.25)
 
 
 def _implausible(evidence: Evidence) -> Iterator[str]:
@@ -34,6 +38,12 @@ def _slope_off(evidence: Evidence) -> Iterator[str]:
 
 
 def _beaten_by_base_rate(evidence: Evidence) -> Iterator[str]:
+    difference = _brier_difference(evidence, BASE_RATE)
+    if difference is not None:
+        if difference.upper >= 0:
+            said = brier_difference_words(difference)
+            yield f"{MODEL_LABELS[evidence.model]} against the base rate: {said}."
+        return
     scores = _brier_scores(evidence)
     if len(scores) > 1 and min(scores, key=scores.__getitem__) == BASE_RATE:
         yield "No model predicts held-out patients better than giving everyone the base rate."
@@ -44,7 +54,19 @@ def _most_accurate(evidence: Evidence) -> Iterator[str]:
     if scores:
         best = min(scores, key=scores.__getitem__)
         others = ", ".join(f"{MODEL_LABELS[name]} {score:.4f}" for name, score in scores.items())
-        yield f"{MODEL_LABELS[best]} has the smallest held-out Brier score ({others})."
+        difference = _brier_difference(evidence, best)
+        compared = (
+            f" {MODEL_LABELS[evidence.model]} against it: {brier_difference_words(difference)}."
+            if difference is not None
+            else ""
+        )
+        yield f"{MODEL_LABELS[best]} has the smallest held-out Brier score ({others}).{compared}"
+
+
+def _brier_difference(evidence: Evidence, other: str) -> Estimate | None:
+    """Return the judged model's score less that of another; None without an interval."""
+    found = evidence.estimate("brier", evidence.split, f"{evidence.model} - {other}")
+    return found if found is not None and found.has_interval else None
 
 
 def _brier_scores(evidence: Evidence) -> dict[str, float]:
@@ -95,6 +117,18 @@ def _unlearnable(evidence: Evidence) -> Iterator[str]:
         )
 
 
+def _sites_off(evidence: Evidence) -> Iterator[str]:
+    lowest, highest = _TOLERATED_O_TO_E
+    prefix = f"{LEAVE_ONE_SITE_OUT}/site="
+    for split in evidence.splits(prefix):
+        ratio = evidence.estimate("o_to_e", split)
+        if ratio is not None and (ratio.upper < lowest or ratio.lower > highest):
+            yield (
+                f"At {split.removeprefix(prefix)}, {ratio.text()} times as many reached the "
+                "outcome as a model that had not seen the site promised."
+            )
+
+
 PERFORMANCE_CHECKS: Final = (
     Check(
         "TMS006",
@@ -121,10 +155,11 @@ PERFORMANCE_CHECKS: Final = (
     ),
     Check(
         "TMS014",
-        "No model predicts better than the base rate",
+        "Not shown to predict better than the base rate",
         "warning",
-        "Giving everyone the same chance is as accurate as any of the models (Brier score).",
-        "Do not serve a model; report the base rate.",
+        "For all that these patients show, giving everyone the same chance is as accurate as the "
+        "model (Brier score).",
+        "Report the base rate beside the model; serve none before a difference is shown.",
         "Van Calster 2025, doi:10.1016/j.landig.2025.100916",
         _beaten_by_base_rate,
     ),
@@ -144,7 +179,8 @@ PERFORMANCE_CHECKS: Final = (
         "warning",
         "Even the upper end of the AUROC's interval lies below 0.634, which a few baseline columns "
         "reached for response in a published cohort.",
-        "More patients alone will not help; look for other predictors, or for errors in the data.",
+        "A model from this many patients is of little use; whether more patients would help, this "
+        "cannot say. Look for other predictors, and for errors in the data.",
         "Liu 2020, doi:10.14288/1.0392572",
         _little_use,
     ),
@@ -162,18 +198,18 @@ PERFORMANCE_CHECKS: Final = (
         "TMS035",
         "Which model is the most accurate",
         "note",
-        "By Brier score over all held-out patients; differences in the third decimal are mostly "
-        "chance.",
+        "By Brier score over all held-out patients. The smallest of several scores is partly "
+        "chance: only a difference whose interval excludes 0 is shown.",
         "Prefer the simpler of two that are alike.",
         "Van Calster 2025, doi:10.1016/j.landig.2025.100916",
         _most_accurate,
     ),
     Check(
         "TMS037",
-        "A permuted outcome is predicted as well",
+        "Not shown to predict better than with a permuted outcome",
         "warning",
         "The permutation test does not exclude that the predictors say nothing: the pipeline finds "
-        "as much where the outcome is shuffled within sites.",
+        "as much, often enough, where the outcome is shuffled within sites.",
         "Do not speak of prediction; learn from more patients.",
         "Ojala and Garriga 2010, Journal of Machine Learning Research 11:1833",
         _permuted_alike,
@@ -187,5 +223,16 @@ PERFORMANCE_CHECKS: Final = (
         "Learn from more patients or fewer predictors; read the instability plot.",
         "Riley and Collins 2023, doi:10.1002/bimj.202200302",
         _unlearnable,
+    ),
+    Check(
+        "TMS040",
+        "Chances clearly off at a site",
+        "warning",
+        "The whole interval of observed to expected outcomes at a held-out site lies outside 0.8 "
+        "to 1.25: a model from the other sites promises its patients too much or too little.",
+        "Find out how the site differs in patients, treatment or rating; at a new site, compare "
+        "the chances with what happens before anyone relies on them.",
+        "Van Calster 2019, doi:10.1186/s12916-019-1466-7",
+        _sites_off,
     ),
 )

@@ -30,12 +30,15 @@ def _arms_alike(evidence: Evidence) -> Iterator[str]:
 
 def _worse(split: str, who: str, evidence: Evidence) -> Iterator[str]:
     here = evidence.overall("auroc")
-    there = evidence.estimate("auroc", f"{split}/within_site")
-    there = there or evidence.estimate("auroc", split)
+    within = evidence.estimate("auroc", f"{split}/within_site")
+    there = within or evidence.estimate("auroc", split)
     if here is None or there is None or not here.has_interval or not there.has_interval:
         return
     if there.upper < here.value and there.value < here.lower:
-        yield f"The AUROC is {here.text()} in held-out patients and {there.text()} in {who}."
+        where = " within sites" if within else ""
+        yield (
+            f"The AUROC{where} is {here.text()} in held-out patients and {there.text()} in {who}."
+        )
 
 
 def _small_subgroups(evidence: Evidence) -> Iterator[str]:
@@ -89,9 +92,10 @@ def _in_case(evidence: Evidence, case: str) -> Estimate | None:
 POPULATION_CHECKS: Final = (
     Check(
         "TMS009",
-        "Sham or control patients predicted as well as active ones",
+        "Sham or control patients not shown to be predicted worse than active ones",
         "warning",
-        "The model may tell who improves under any treatment, and not who responds to this one.",
+        "It is not shown that the model tells who responds to this treatment: it may tell who "
+        "improves under any, or no one.",
         "Do not speak of response to the treatment; call it improvement, or show the difference "
         "with more patients of the other arm.",
         "Siddiqi 2020, doi:10.1176/appi.ajp.2019.19090915",
@@ -120,8 +124,9 @@ POPULATION_CHECKS: Final = (
         "TMS021",
         "Missing outcomes could overturn the result",
         "warning",
-        "If all, or none, of the patients without an outcome had reached it, chance would no "
-        "longer be excluded.",
+        "If all, or none, of the patients without an outcome had reached it, the AUROC's interval "
+        "would hold 0.5. These are two cases among many: had some reached it, the AUROC could be "
+        "lower or higher than in either.",
         "Ask for the missing totals; report both cases beside the main result.",
         "TRIPOD+AI 2024, item 11, doi:10.1136/bmj-2023-078378",
         _fragile,

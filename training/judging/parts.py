@@ -11,10 +11,17 @@ import pandas as pd
 from training.config import TrainingConfig
 from training.dataset import TrainingTable
 from training.engine.stage import run_stage
-from training.learning.models import LIGHTGBM_BOTH, LIGHTGBM_CLINICAL
+from training.learning.models import (
+    BASE_RATE,
+    LIGHTGBM_BOTH,
+    LIGHTGBM_CLINICAL,
+    LOGISTIC_CLINICAL,
+)
+from training.learning.validation import served_model
 from training.performance.evaluation import compare_models, evaluate, evaluate_external
 from training.performance.missing_outcomes import evaluate_missing_outcomes
 from training.performance.other_arms import evaluate_arms
+from training.performance.scanned import evaluate_scanned
 from training.performance.subgroup_levels import Subgroup
 from training.performance.subgroups import evaluate_subgroups
 from training.workshop import Workshop
@@ -98,8 +105,18 @@ def _performance(material: Material, model: str) -> pd.DataFrame:
 
 def _comparison(material: Material, pair: str) -> pd.DataFrame:
     first, second = pair.split(" - ")
+    held_out = material.out_of_fold
+    if second in COMPARATORS:  # these ask about everyone who is served, scanned or not
+        held_out = held_out.drop(columns="has_connectome", errors="ignore")
     return compare_models(
-        material.out_of_fold, material.split_name, [(first, second)],
+        held_out, material.split_name, [(first, second)],
+        **material.draws,
+    )  # fmt: skip
+
+
+def _scanned(material: Material, model: str) -> pd.DataFrame:
+    return evaluate_scanned(
+        material.out_of_fold, material.split_name, [model],
         **material.draws,
     )  # fmt: skip
 
@@ -133,20 +150,33 @@ def _later(material: Material, model: str) -> pd.DataFrame:
 
 
 def comparison_tasks(models: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the task that tells what connectivity adds, where both models were compared."""
-    if LIGHTGBM_BOTH not in models:
-        return []
-    return [(_COMPARISON, f"{LIGHTGBM_BOTH} - {LIGHTGBM_CLINICAL}")]
+    """Return the tasks that set models side by side.
+
+    What the served model adds to the comparators, on all patients; and where connectivity was
+    learned from, what it adds, on the patients with an accepted connectome, on whom every model is
+    judged once more.
+    """
+    tasks: list[tuple[str, str]] = []
+    if LIGHTGBM_BOTH in models:
+        tasks = [(_COMPARISON, f"{LIGHTGBM_BOTH} - {LIGHTGBM_CLINICAL}")]
+        tasks += [(_SCANNED, model) for model in models]
+    served = served_model(models)
+    if served != BASE_RATE:
+        tasks += [(_COMPARISON, f"{served} - {other}") for other in COMPARATORS if other in models]
+    return tasks
 
 
+COMPARATORS: Final = (LOGISTIC_CLINICAL, BASE_RATE)
 PERFORMANCE: Final = "performance"
 _COMPARISON: Final = "comparison"
+_SCANNED: Final = "scanned patients"
 LATER: Final = "later patients"
 PARTS: Final = ("subgroups",)
 OF_BYSTANDERS: Final = ("arms", "unknown outcomes")
 _ALL_PARTS: Final[Mapping[str, Callable[[Material, str], pd.DataFrame]]] = {
     PERFORMANCE: _performance,
     _COMPARISON: _comparison,
+    _SCANNED: _scanned,
     LATER: _later,
     "subgroups": _by_subgroup,
     "arms": _by_arm,

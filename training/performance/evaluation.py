@@ -16,13 +16,14 @@ Splits:
   `training.performance.discrimination`);
 - `leave_one_site_out/within_site`: `auroc` and `o_to_e` (random-effects means over sites), with
   `_tau` (SD between sites, on the logit and the log scale) and `_prediction_interval` (for a
-  further site); `auprc` and `roc_sensitivity`, averaged over the patients with the outcome, and
-  `calibration_slope` with an intercept for every site, since the pooled slope comes out too small.
-  Only sites with 5 patients of either outcome;
+  further site); `roc_sensitivity`, averaged over the patients with the outcome, the `auprc` that
+  this curve implies at the event rate of these sites together, and `calibration_slope` with an
+  intercept for every site, since the pooled slope comes out too small. Only sites with 5 patients
+  of either outcome;
 - `leave_one_site_out/site=NAME`: `auroc`, `brier`, `o_to_e` of one site, small cells withheld;
 - `external`, `temporal`: all of it, ranking everyone, since one fit predicted everyone; from three
-  sites on `/within_site` and `/site=NAME` as above;
-- further rows of the same table: `training.performance.subgroups`, `other_arms`,
+  sites on `/within_site`, without `auprc`, and `/site=NAME` as above;
+- further rows of the same table: `training.performance.subgroups`, `scanned`, `other_arms`,
   `missing_outcomes` and `permutation`.
 
 What an interval speaks of. Bootstrap intervals draw *patients*, never sites: they are where the
@@ -198,10 +199,10 @@ def compare_models(
     """Return differences between models on the same patients, by paired bootstrap.
 
     AUROC ranks patients within site (leave-one-site-out) or fold, averaged over the patients with
-    the outcome; Brier score and log loss pool all patients. The difference is the first model's
-    value minus the second's, so a better first model has a positive difference in AUROC and
-    negative ones in the other two. Over folds, not sites, the corrected resampled t stands beside
-    it (`training.performance.corrected_t`).
+    the outcome; Brier score, log loss and net benefit pool all patients. The difference is the
+    first model's value minus the second's, so a better first model has a positive difference in
+    AUROC and net benefit and negative ones in the other two. Over folds, not sites, the corrected
+    resampled t stands beside it (`training.performance.corrected_t`).
 
     Parameters
     ----------
@@ -215,8 +216,8 @@ def compare_models(
     -------
     DataFrame
         As of `evaluate`, with `model` such as `lightgbm_both - lightgbm_clinical` and metrics
-        `auroc`, `brier`, `log_loss`, `auroc_corrected_t`, `brier_corrected_t`. A pair has no rows
-        when the patients to compare on do not have both outcomes.
+        `auroc`, `brier`, `log_loss`, `net_benefit`, `auroc_corrected_t`, `brier_corrected_t`. A
+        pair has no rows when the patients to compare on do not have both outcomes.
 
     Raises
     ------
@@ -256,8 +257,8 @@ def _difference_rows(judge: Judge, second: HeldOut) -> Iterator[Row]:
     first = judge.held
     yield from judge.free_rows(
         measures.difference(
-            measure_set(first, first.fold, measures.accuracy),
-            measure_set(second, second.fold, measures.accuracy),
+            measure_set(first, first.fold, measures.accuracy, measures.decisions),
+            measure_set(second, second.fold, measures.accuracy, measures.decisions),
         )
     )
     by_site = judge.split == LEAVE_ONE_SITE_OUT

@@ -18,7 +18,7 @@ from training.performance.calibration import (
     calibration_slope,
     fit_calibration_curve,
 )
-from training.performance.discrimination import auprc, placements
+from training.performance.discrimination import adjusted_auprc, auprc, placements
 from training.performance.held_out import HeldOut
 from training.performance.metrics import (
     binned_shares,
@@ -136,9 +136,16 @@ def roc_curve(y: BoolArray, p: FloatArray, group: IntArray, w: FloatArray) -> It
     yield Measured("roc_sensitivity", FALSE_POSITIVE_RATES, sensitivity)
 
 
-def precision(y: BoolArray, p: FloatArray, group: IntArray, w: FloatArray) -> Iterator[Measured]:
-    """Yield the area under the precision-recall curve."""
-    yield _scalar("auprc", auprc(y, p, group, w))
+def precision(y: BoolArray, p: FloatArray, _: IntArray, w: FloatArray) -> Iterator[Measured]:
+    """Yield the area under the precision-recall curve, ranking everyone."""
+    yield _scalar("auprc", auprc(y, p, w))
+
+
+def precision_within(
+    y: BoolArray, p: FloatArray, group: IntArray, w: FloatArray
+) -> Iterator[Measured]:
+    """Yield the area under the precision-recall curve, ranking within groups."""
+    yield _scalar("auprc", adjusted_auprc(y, p, group, w))
 
 
 def slope_within(y: BoolArray, p: FloatArray, group: IntArray, w: FloatArray) -> Iterator[Measured]:
@@ -153,6 +160,12 @@ def net_benefits(y: BoolArray, p: FloatArray, _: IntArray, w: FloatArray) -> Ite
     yield Measured("net_benefit_treat_all", DECISION_THRESHOLDS, counts.net_benefit_treat_all)
     nobody = np.zeros_like(counts.net_benefit)
     yield Measured("net_benefit_treat_none", DECISION_THRESHOLDS, nobody)
+
+
+def decisions(y: BoolArray, p: FloatArray, _: IntArray, w: FloatArray) -> Iterator[Measured]:
+    """Yield the decision curve alone."""
+    counts = threshold_counts(y, p, DECISION_THRESHOLDS, w)
+    yield Measured("net_benefit", DECISION_THRESHOLDS, counts.net_benefit)
 
 
 def distributions(y: BoolArray, p: FloatArray, _: IntArray, w: FloatArray) -> Iterator[Measured]:

@@ -10,9 +10,11 @@ The primary analysis takes the patients of known outcome as they are. Beside it,
   have reached the outcome. O:E and the event rate lie between the two whatever happened; AUROC and
   slope need not.
 
-Each holds the performance set: proper scores, calibration, net benefit, average precision, AUROC;
-where sites are held out, AUROC (a random-effects mean), average precision and slope are those
-within sites. Everyone is drawn alike, the lost too, and the weights are fitted anew in each draw.
+Each holds the performance set: proper scores, calibration, net benefit, precision-recall area,
+AUROC; where sites are held out, AUROC (a random-effects mean), precision-recall area and slope are
+those within sites. Everyone is drawn alike, the lost too, and the weights are fitted anew in each
+draw. Only the AUROC of held-out sites is not drawn: its interval takes the weights as known, and
+so leaves their own error out.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,7 +32,7 @@ from training.performance.held_out import held_out_models, together
 from training.performance.judge import Judge, Row
 from training.performance.measures import Measured, MeasureSet, Part, measure_set
 from training.performance.outcome_known import OutcomeWeights, effective_n, outcome_weights
-from training.performance.pooled_rows import precision_group
+from training.performance.pooled_rows import pooled_precision
 from training.performance.resampling import Drawing, among, resample
 from training.performance.site_rows import in_sites_with_auroc, summary_rows, within_site_auroc
 
@@ -133,13 +135,12 @@ def _ranked(judge: Judge) -> MeasureSet:
     if _by_site(judge):
         member = in_sites_with_auroc(held)
         within = held.of(member)
-        parts: list[Part] = [measures.precision] if within.n else []
+        parts: list[Part] = [measures.precision_within] if within.n else []
         parts += [measures.slope_within] if within.varies_within_folds else []
         return among(member, measure_set(within, within.site_code, *parts))
-    parts = [measures.ranking, *([measures.slope] if held.varies_within_folds else [])]
-    ranking = measure_set(held, held.fold, *parts)
-    precision = measure_set(held, precision_group(held), measures.precision)
-    return lambda weights: [*ranking(weights), *precision(weights)]
+    parts = [measures.ranking, pooled_precision(held)]
+    parts += [measures.slope] if held.varies_within_folds else []
+    return measure_set(held, held.fold, *parts)
 
 
 def _within_site_rows(judge: Judge, weights: FloatArray | None = None) -> Iterator[Row]:

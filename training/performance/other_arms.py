@@ -124,6 +124,11 @@ def arm_sentence(
         f"AUROC {_interval(active, '.2f')} in {ACTIVE} and {_interval(other, '.2f')} in {arm} "
         f"patients, difference {_interval(difference, '+.2f')}"
     )
+    if active["lower"] <= 0.5:
+        return (
+            f"The model is not shown to rank {ACTIVE} patients either, so specificity cannot be "
+            f"asked ({figures})."
+        )
     if difference["lower"] > 0:
         return (
             f"The model ranks {ACTIVE} patients better than {arm} patients ({figures}): what it "

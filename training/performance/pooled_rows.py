@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
-from training.learning.rows import FloatArray, IntArray
+from training.learning.rows import FloatArray
 from training.learning.splits import LEAVE_ONE_SITE_OUT
 from training.performance import measures
 from training.performance.held_out import HeldOut
@@ -28,19 +26,19 @@ def pooled_rows(judge: Judge, thresholds: FloatArray) -> Iterator[Row]:
         free += [measures.slope, measures.flexible_calibration(grid)]
     free.append(measures.net_benefits)
     if judge.split != LEAVE_ONE_SITE_OUT:
-        free.append(measures.precision)
+        free.append(pooled_precision(held))
         by_outcome += [measures.ranking, measures.roc_curve]
     if len(thresholds):
         free.append(measures.predictive_values(thresholds))
         by_outcome.append(measures.flagging(thresholds))
-    yield from judge.free_rows(measure_set(held, precision_group(held), *free))
+    yield from judge.free_rows(measure_set(held, held.fold, *free))
     yield from judge.by_outcome_rows(measure_set(held, held.fold, *by_outcome))
 
 
-def precision_group(held: HeldOut) -> IntArray:
-    """Return among whom the average precision ranks: everyone, where predictions vary at all.
+def pooled_precision(held: HeldOut) -> Part:
+    """Return the part for the precision-recall area: of everyone, where predictions vary at all.
 
-    In small folds it is biased upwards, and stratified folds agree: they are pooled. The base
-    rate, though, differs between folds and only there.
+    Stratified folds agree, so they are pooled. The base rate, though, differs between folds and
+    only there.
     """
-    return np.zeros_like(held.fold) if held.varies_within_folds else held.fold
+    return measures.precision if held.varies_within_folds else measures.precision_within

@@ -36,7 +36,8 @@ def within_site_rows(judge: Judge) -> Iterator[Row]:
     yield from summary_rows(within, "auroc", within_site_auroc(held, judge.confidence))
     if all(held.probability[:, member].any() for member in _members_of_sites(held)):
         yield from summary_rows(within, "o_to_e", _within_site_ratio(held, judge.confidence))
-    yield from within.free_rows(measure_set(held, held.site_code, measures.precision))
+    if judge.split == LEAVE_ONE_SITE_OUT:  # elsewhere one fit predicted everyone: see pooled rows
+        yield from within.free_rows(measure_set(held, held.site_code, measures.precision_within))
     yield from within.by_outcome_rows(measure_set(held, held.site_code, measures.roc_curve))
     if held.varies_within_folds:
         yield from within.free_rows(measure_set(held, held.site_code, measures.slope_within))

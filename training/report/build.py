@@ -98,6 +98,8 @@ def _performance(summary: RunSummary, evaluation: Evaluation) -> dict[str, Any]:
         "calibrations": sections.metrics_table(
             summary, evaluation, CALIBRATION, "Calibration of all models on held-out patients"
         ),
+        "slopes": sections.slopes_sentence(summary, evaluation),
+        "scanned": population_sections.scanned_table(summary, evaluation),
         "further_site": sections.further_site_sentence(summary, evaluation),
         "auroc": sections.auroc_picture(summary, evaluation),
         "roc": sections.roc_picture(summary, evaluation),
@@ -118,6 +120,7 @@ def _robustness(summary: RunSummary, evaluation: Evaluation, run_dir: Path) -> d
         "elsewhere": population_sections.elsewhere_tables(summary, evaluation, "external"),
         "external_words": sentence(summary.external.description) if summary.external else "",
         "permutation": population_sections.permutation_sentence(summary, evaluation),
+        "calibration_band": stability_sections.calibration_band_picture(summary, evaluation),
         "instability": stability_sections.instability_picture(summary, evaluation, run_dir),
         "secondary": population_sections.secondary_tables(summary, evaluation),
     }

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from training.performance.other_arms import ACTIVE, arm_sentence
-from training.report.sections import metrics_table
+from training.report.sections import FEW_EVENTS, metrics_table
 from training.report.tables import (
     ACCURACY,
     CALIBRATION,
@@ -28,7 +28,6 @@ _MISSING: Final = {
     "none_reached": "As if none of the others had reached it",
     "all_reached": "As if all of the others had reached it",
 }
-_FEW_EVENTS: Final = 10
 
 
 def missing_outcomes_table(summary: RunSummary, evaluation: Evaluation) -> Table | None:
@@ -45,17 +44,10 @@ def missing_outcomes_table(summary: RunSummary, evaluation: Evaluation) -> Table
     primary = [
         Cell("Known ones only (the main result)"),
         _patients(evaluation.estimate(model, "brier")),
-        *(estimate_cell(_pooled(evaluation, model, name), m.digits) for name, m in _SHORT.items()),
+        *(estimate_cell(evaluation.estimate(model, name), m.digits) for name, m in _SHORT.items()),
     ]
     rows = [primary, *(_row(evaluation, model, place, label) for label, place in assumed.items())]
     return table("How much the unknown outcomes could change", header, rows)
-
-
-def _pooled(evaluation: Evaluation, model: str, metric: str) -> Estimate | None:
-    """Return a metric over all patients where it has one, as the analyses beside it do."""
-    if metric in {"brier", "o_to_e"}:
-        return evaluation.at(model, evaluation.split, metric)
-    return evaluation.estimate(model, metric)
 
 
 def other_arms_table(summary: RunSummary, evaluation: Evaluation) -> Table | None:
@@ -79,11 +71,18 @@ def other_arms_sentences(summary: RunSummary, evaluation: Evaluation) -> tuple[s
     """Say, arm by arm, what the model's success there means."""
     model, split = judged_model(summary), evaluation.split
     arms = [name for name in evaluation.splits(f"{split}/arm=") if "-" not in name]
-    return tuple(arm_sentence(evaluation.frame, split, model, arm) for arm in arms if arm != ACTIVE)
+    treatment = "TMS" if summary.population.is_tms else "the treatment"
+    return tuple(
+        arm_sentence(evaluation.frame, split, model, arm, treatment)
+        for arm in arms
+        if arm != ACTIVE
+    )
 
 
 def elsewhere_tables(summary: RunSummary, evaluation: Evaluation, split: str) -> list[Table]:
     """Return every model on patients of another time or place: accuracy, then calibration.
+
+    One fit predicted all of them, so all are judged together, whatever their site.
 
     Parameters
     ----------
@@ -114,7 +113,7 @@ def _elsewhere_table(
         [
             Cell(model.label, mark="served" if model.name == summary.served_model else ""),
             *(
-                estimate_cell(_elsewhere(evaluation, model.name, split, name), metric.digits)
+                estimate_cell(evaluation.at(model.name, split, name), metric.digits)
                 for name, metric in metrics.items()
             ),
         ]
@@ -123,6 +122,20 @@ def _elsewhere_table(
     return table(
         caption, ["Model", *(Cell(m.label, anchor=m.term) for m in metrics.values())], rows
     )
+
+
+def scanned_table(summary: RunSummary, evaluation: Evaluation) -> Table | None:
+    """Return every model on the held-out patients with connectivity, where they were judged."""
+    place = f"{evaluation.split}/scanned"
+    rows = [
+        _row(evaluation, model.name, place, model.label)
+        for model in summary.models
+        if evaluation.at(model.name, place, "brier")
+    ]
+    if not rows:
+        return None
+    header = ["Model", "Patients", *(Cell(m.label, anchor=m.term) for m in _SHORT.values())]
+    return table("The same models in the patients with connectivity", header, rows)
 
 
 def permutation_sentence(summary: RunSummary, evaluation: Evaluation) -> str:
@@ -184,7 +197,7 @@ def _subgroup_table(evaluation: Evaluation, model: str, name: str, levels: list[
         row = _row(evaluation, model, f"{prefix}:{level}", level)
         events = evaluation.at(model, f"{prefix}:{level}", "events")
         count = Cell("withheld") if events is None else Cell(f"{events.value:.0f}")
-        if events is not None and min(events.value, events.n - events.value) < _FEW_EVENTS:
+        if events is not None and min(events.value, events.n - events.value) < FEW_EVENTS:
             count = Cell(count.text, "too few to judge")
         rows.append([row[0], row[1], count, *row[2:]])
     p = evaluation.at(model, prefix, "auroc_heterogeneity_p_holm")
@@ -199,14 +212,9 @@ def _difference_words(p: float) -> str:
     return f"no difference in AUROC is shown ({shown}, corrected for the number of looks)"
 
 
-def _elsewhere(evaluation: Evaluation, model: str, split: str, metric: str) -> Estimate | None:
-    within = evaluation.at(model, f"{split}/within_site", metric)
-    return within or evaluation.at(model, split, metric)
-
-
 def _row(evaluation: Evaluation, model: str, split: str, label: str) -> list[Cell]:
     found = {name: evaluation.at(model, split, name) for name in _SHORT}
-    known = next((estimate for estimate in found.values() if estimate), None)
+    known = max(filter(None, found.values()), key=lambda estimate: estimate.n, default=None)
     cells = [
         estimate_cell(found[name], metric.digits) if found[name] else Cell("-")
         for name, metric in _SHORT.items()

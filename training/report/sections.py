@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from math import isnan
+from typing import Final
 
 import pandas as pd
 
@@ -18,12 +19,16 @@ from training.report.tables import (
     picture,
     table,
 )
-from training.report.words import best_models, confidence_percent, judged_model
-from training.summary import RunSummary
+from training.report.words import best_models, confidence_percent, judged_model, lower_first
+from training.summary import RunSummary, SiteCount
 
 _ROC_RATES = (0.1, 0.2, 0.3, 0.5)
 _CALIBRATION_STEP = 0.1
 _DECISION_THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6)
+FEW_EVENTS: Final = 10
+_OF_SITES: Final = {"auroc": "AUROC", "o_to_e": "Observed to expected"}
+_TERMS: Final = {"auroc": "auroc", "o_to_e": "o-to-e"}
+_SCALES: Final = {"auroc": "logit", "o_to_e": "log"}
 
 
 def model_labels(summary: RunSummary) -> dict[str, str]:
@@ -91,12 +96,12 @@ def roc_picture(summary: RunSummary, evaluation: Evaluation) -> Picture | None:
         return None
     main = judged_model(summary)
     rows = [
-        [labels[name], *(_at(curves, name, rate, percent=True) for rate in _ROC_RATES)]
+        [labels[name], *(curve_cell(curves, name, rate, percent=True) for rate in _ROC_RATES)]
         for name in labels
         if name in set(curves["model"])
     ]
     header = ["Model", *(f"{100 * rate:.0f} %" for rate in _ROC_RATES)]
-    found = _at(curves, main, 0.2, percent=True).text
+    found = curve_cell(curves, main, 0.2, percent=True).text
     auroc = evaluation.estimate(main, "auroc")
     alt = (
         f"ROC curves of {len(rows)} models. {labels.get(main, main)}: AUROC "
@@ -113,7 +118,7 @@ def roc_picture(summary: RunSummary, evaluation: Evaluation) -> Picture | None:
     )
 
 
-def _at(curves: pd.DataFrame, model: str, threshold: float, *, percent: bool) -> Cell:
+def curve_cell(curves: pd.DataFrame, model: str, threshold: float, *, percent: bool) -> Cell:
     """Return a curve's point; the grid of evaluation.csv is looked up, not interpolated."""
     near = (curves["threshold"] - threshold).abs() < 1e-9
     found = curves[(curves["model"] == model) & near]
@@ -133,10 +138,6 @@ def calibration_picture(summary: RunSummary, evaluation: Evaluation) -> Picture 
     spread = evaluation.curves([main], "distribution_event", "distribution_nonevent")
     if curve.empty or spread.empty:
         return None
-    steps = (curve["threshold"] / _CALIBRATION_STEP).round() * _CALIBRATION_STEP
-    on_step = curve[(curve["threshold"] - steps).abs() < 1e-9]
-    shown = on_step if len(on_step) > 1 else curve.iloc[[0, len(curve) // 2, -1]]
-    rows = [[f"{100 * at:.0f} %", _at(curve, main, at, percent=True)] for at in shown["threshold"]]
     slope = evaluation.estimate(main, "calibration_slope")
     ends = curve.iloc[[0, -1]]
     reached = " and ".join(
@@ -151,7 +152,35 @@ def calibration_picture(summary: RunSummary, evaluation: Evaluation) -> Picture 
         f"outcome; the dotted line is perfect agreement. {_band_words(curve)} Below: how the "
         "chances were spread among those who reached the outcome (upwards) and those who did not "
         "(downwards).",
-        table("Observed where predicted", ["Predicted chance", "Observed"], rows),
+        table(
+            "Observed where predicted", ["Predicted chance", "Observed"], curve_rows(curve, main)
+        ),
+    )
+
+
+def curve_rows(curve: pd.DataFrame, model: str) -> list[list[object]]:
+    """Return a few points of a calibration curve, at round chances where it has enough of them."""
+    steps = (curve["threshold"] / _CALIBRATION_STEP).round() * _CALIBRATION_STEP
+    on_step = curve[(curve["threshold"] - steps).abs() < 1e-9]
+    shown = on_step if len(on_step) > 1 else curve.iloc[[0, len(curve) // 2, -1]]
+    return [
+        [f"{100 * at:.0f} %", curve_cell(curve, model, at, percent=True)]
+        for at in shown["threshold"]
+    ]
+
+
+def slopes_sentence(summary: RunSummary, evaluation: Evaluation) -> str:
+    """Give the calibration slope within sites and pooled, and say why they differ."""
+    main = judged_model(summary)
+    within = evaluation.average_site(main, "calibration_slope")
+    pooled = evaluation.at(main, evaluation.split, "calibration_slope")
+    if within is None or pooled is None:
+        return ""
+    return (
+        f"Calibration slope of {model_labels(summary)[main]}: {within.text()} within sites, as in "
+        f"the table, and {pooled.text()} over all patients pooled. The pooled one is also moved by "
+        "differences between sites: with a site of many outcomes held out, the others teach a "
+        "lower base rate, so chances run against the outcome from site to site."
     )
 
 
@@ -172,8 +201,8 @@ def decision_picture(summary: RunSummary, evaluation: Evaluation) -> Picture | N
     rows = [
         [
             f"{100 * at:.0f} %",
-            _at(curves, main, at, percent=False),
-            _at(all_rows, main, at, percent=False),
+            curve_cell(curves, main, at, percent=False),
+            curve_cell(all_rows, main, at, percent=False),
         ]
         for at in _DECISION_THRESHOLDS
     ]
@@ -192,36 +221,53 @@ def decision_picture(summary: RunSummary, evaluation: Evaluation) -> Picture | N
 
 
 def sites_table(summary: RunSummary, evaluation: Evaluation) -> Table:
-    """Return patients, events and, where whole sites were held out, the AUROC of each."""
-    aurocs = evaluation.sites(judged_model(summary), "auroc")
-    header = ["Site", "Patients", "Reached the outcome", *(["AUROC when held out"] * bool(aurocs))]
-    rows = []
-    for site in summary.sites:
-        share = (
-            f"{100 * site.n_events / site.n_patients:.0f} %"
-            if site.n_events is not None and site.n_patients
-            else ""
-        )
-        cells = [Cell(site.site), _count(site.n_patients), Cell(_count(site.n_events).text, share)]
-        if aurocs:
-            cells.append(estimate_cell(aurocs.get(site.site)))
-        rows.append(cells)
+    """Return patients, events and, where whole sites were held out, AUROC and O:E of each."""
+    main = judged_model(summary)
+    found = {name: evaluation.sites(main, name) for name in _OF_SITES}
+    shown = [name for name, sites in found.items() if sites]
+    heads = [Cell(f"{_OF_SITES[name]} when held out", anchor=_TERMS[name]) for name in shown]
+    rows = [
+        [*_site_cells(site), *(estimate_cell(found[name].get(site.site)) for name in shown)]
+        for site in summary.sites
+    ]
+    if shown and any(evaluation.average_site(main, name) for name in shown):
+        average = [estimate_cell(evaluation.average_site(main, name)) for name in shown]
+        rows.append([Cell("Average site (random effects)"), Cell(""), Cell(""), *average])
     caption = "Patients at each site; small counts, and what would tell them, are withheld"
-    return table(caption, header, rows)
+    return table(caption, ["Site", "Patients", "Reached the outcome", *heads], rows)
 
 
-def _count(count: int | None) -> Cell:
-    return Cell("withheld" if count is None else str(count))
+def _site_cells(site: SiteCount) -> list[Cell]:
+    name, patients = Cell(site.site), Cell(_count(site.n_patients))
+    if site.n_events is None or not site.n_patients:
+        return [name, patients, Cell(_count(site.n_events))]
+    detail = f"{100 * site.n_events / site.n_patients:.0f} %"
+    if min(site.n_events, site.n_patients - site.n_events) < FEW_EVENTS:
+        detail += ", too few to judge"
+    return [name, patients, Cell(_count(site.n_events), detail)]
+
+
+def _count(count: int | None) -> str:
+    return "withheld" if count is None else str(count)
 
 
 def further_site_sentence(summary: RunSummary, evaluation: Evaluation) -> str:
-    """Say which AUROC a further site may expect, where the sites allow it."""
-    ahead = evaluation.estimate(judged_model(summary), "auroc_prediction_interval")
-    if ahead is None or not ahead.has_interval:
+    """Say which AUROC and O:E a further site may expect, where the sites allow it."""
+    main = judged_model(summary)
+    parts = []
+    for name, label in _OF_SITES.items():
+        ahead = evaluation.average_site(main, f"{name}_prediction_interval")
+        if ahead is None or not ahead.has_interval:
+            continue
+        tau = evaluation.average_site(main, f"{name}_tau")
+        spread = f" (SD between sites {tau.number()}, {_SCALES[name]} scale)" if tau else ""
+        words = label if name == "auroc" else lower_first(label)
+        parts.append(f"{words} between {ahead.lower:.2f} and {ahead.upper:.2f}{spread}")
+    if not parts:
         return ""
     return (
-        f"At a further site, an AUROC between {ahead.lower:.2f} and {ahead.upper:.2f} is to be "
-        f"expected ({confidence_percent(summary)} prediction interval)."
+        f"Expected at a further site ({confidence_percent(summary)} prediction intervals): "
+        f"{', and '.join(parts)}."
     )
 
 

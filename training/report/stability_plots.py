@@ -1,4 +1,4 @@
-"""The picture of stability, drawn from its table; no number is computed here."""
+"""The pictures of stability, drawn from their tables; no number is computed here."""
 
 import pandas as pd
 from matplotlib import style
@@ -6,6 +6,35 @@ from matplotlib.collections import LineCollection
 from matplotlib.ticker import PercentFormatter
 
 from training.report.plots import MODEL_STYLES, REFERENCE, STYLE, new_figure, svg
+
+
+def plot_calibration_band(curve: pd.DataFrame, model: str) -> str:
+    """Draw the median calibration curve of the replicates and their central part.
+
+    Parameters
+    ----------
+    curve : DataFrame
+        `threshold` (predicted probability), `estimate` (observed share), `lower`, `upper`.
+    model : str
+        Whose colour to use.
+    """
+    with style.context(STYLE):
+        figure, axes = new_figure(4.9)
+        colour = MODEL_STYLES[model].colour
+        chance = curve["threshold"]
+        axes.plot([0, 1], [0, 1], color=REFERENCE, linestyle=":", label="Perfect agreement")
+        axes.fill_between(
+            chance, curve["lower"], curve["upper"], color=colour, alpha=0.18, linewidth=0
+        )
+        axes.plot(chance, curve["estimate"], color=colour, label="Median of the replicates")
+        axes.set(
+            xlim=(0, 1), ylim=(0, 1.005), aspect="equal",
+            xlabel="Chance by the replicate", ylabel="Share who reached the outcome",
+        )  # fmt: skip
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+        axes.legend(loc="upper left")
+        return svg(figure)
 
 
 def plot_instability(patients: pd.DataFrame, model: str) -> str:

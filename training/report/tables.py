@@ -10,7 +10,7 @@ from typing import Final, Literal
 import pandas as pd
 
 from data_schemas.errors import DataError
-from training.summary import EVALUATION_FILE
+from training.summary import EVALUATION_FILE, JUDGED_WITHIN_SITES
 
 _COLUMNS: Final = (
     "model", "split", "metric", "threshold", "estimate", "lower", "upper", "n", "outcome",
@@ -184,8 +184,15 @@ class Evaluation:
 
         What is not meaningful across held-out sites is that within them.
         """
-        within = self.at(model, f"{self.split}/within_site", metric)
-        return within or self.at(model, self.split, metric)
+        places = [self.split, f"{self.split}/within_site"]
+        if metric in JUDGED_WITHIN_SITES:
+            places.reverse()
+        found = (self.at(model, place, metric) for place in places)
+        return next((estimate for estimate in found if estimate), None)
+
+    def average_site(self, model: str, metric: str) -> Estimate | None:
+        """Return the random-effects mean of a metric over sites; None where there is none."""
+        return self.at(model, f"{self.split}/within_site", metric)
 
     def curves(self, models: Iterable[str], *metrics: str) -> pd.DataFrame:
         """Return the rows of metrics that have thresholds, by model, metric and threshold."""

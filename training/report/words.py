@@ -116,7 +116,7 @@ def best_models(
 
 
 def best_sentence(summary: RunSummary, evaluation: Evaluation) -> str:
-    """Say which model was the most accurate, by Brier score, and how the served one compares."""
+    """Say which model had the smallest Brier score, and whether the served one differs."""
     labels = {model.name: model.label for model in summary.models}
     best = best_models(summary, evaluation, "brier", ACCURACY["brier"])
     served = evaluation.estimate(summary.served_model, "brier")
@@ -124,15 +124,36 @@ def best_sentence(summary: RunSummary, evaluation: Evaluation) -> str:
         return ""
     if summary.served_model in best:
         return (
-            f"Of {len(labels)} models compared, none was more accurate than the one that is "
-            "served (Brier score)."
+            f"Of {len(labels)} models compared, none had a smaller Brier score than the one that "
+            "is served." + _against_base_rate(summary, evaluation)
         )
     named = " and ".join(f"“{label}”" for name, label in labels.items() if name in best)
     top = evaluation.estimate(min(best), "brier")
+    pair = f"{summary.served_model} - {min(best)}"
+    difference = evaluation.at(pair, evaluation.split, "brier")
     return (
-        f"Of {len(labels)} models compared, {named} had the best accuracy: Brier score "
-        f"{top.number(3) if top else ''}, against {served.number(3)} of the one that is served."
+        f"Of {len(labels)} models compared, {named} had the smallest Brier score: "
+        f"{top.number(3) if top else ''}, against {served.number(3)} of the one that is served"
+        + (f"; {brier_difference_words(difference)}." if difference else ".")
     )
+
+
+def brier_difference_words(difference: Estimate) -> str:
+    """Say whether one model is shown to be more accurate than another, by paired difference."""
+    figure = f"(difference {difference.text(4, '+')} in {difference.n} patients)"
+    if difference.lower > 0:
+        return f"it is shown to be less accurate {figure}"
+    if difference.upper < 0:
+        return f"it is shown to be more accurate {figure}"
+    return f"they are not shown to differ {figure}"
+
+
+def _against_base_rate(summary: RunSummary, evaluation: Evaluation) -> str:
+    pair = f"{summary.served_model} - {BASE_RATE}"
+    difference = evaluation.at(pair, evaluation.split, "brier")
+    if difference is None:
+        return ""
+    return f" Against giving everyone the base rate: {brier_difference_words(difference)}."
 
 
 def pairs_sentence(auroc: Estimate) -> str:
@@ -227,7 +248,13 @@ def cautions(summary: RunSummary, document: ModelDocument) -> tuple[str, ...]:
         )
     if summary.always_abstains is None and document.calibration.slope == 0:
         found.append("No usable signal was found: it gives every patient the base rate.")
-    found.append("It has not been tested on patients of any other study.")
+    if summary.external is None:
+        found.append("It has not been tested on patients of any other study.")
+    else:
+        found.append(
+            f"It has been tested on patients of one other study ({summary.external.name}) and "
+            "nowhere else."
+        )
     return tuple(found)
 
 

@@ -51,7 +51,6 @@ from training.performance.resampling import Drawing
 from training.stability.replicates import Replicates
 
 STABILITY: Final = "stability"
-STABILITY_FILE: Final = "stability.csv"
 # Widths of interest are a choice: a fifth and nearly a third of the whole scale.
 WIDE_INTERVALS: Final = (0.2, 0.3)
 # A point of the calibration curve that fewer replicates reach says little of them all.

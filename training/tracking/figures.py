@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import pandas as pd
 
+from training.checks.run import codes_found
 from training.config import TrainingConfig
-from training.summary import RunSummary
+from training.summary import JUDGED_WITHIN_SITES, RunSummary
 
 _INTERVALS: Final = {"estimate": "", "lower": "_lower", "upper": "_upper"}
 
@@ -30,7 +31,7 @@ def _flattened(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:  # noqa: A
         yield from _flattened(f"{prefix}.{name}" if prefix else name, part)
 
 
-def headline_metrics(table: pd.DataFrame, split_name: str) -> dict[str, float]:
+def headline_metrics(table: pd.DataFrame, split_name: str, outcome: str) -> dict[str, float]:
     """Return the figures of `evaluation.csv` that stand for a whole model.
 
     Parameters
@@ -39,18 +40,33 @@ def headline_metrics(table: pd.DataFrame, split_name: str) -> dict[str, float]:
         `evaluation.csv`.
     split_name : str
         The main split. Single sites and curves are left to the table.
+    outcome : str
+        Of the served model.
 
     Returns
     -------
     dict of str to float
         `MODEL/METRIC`, such as `lightgbm_both/auroc`, and the same with `_lower` and `_upper` for
-        its interval. A figure combined over sites goes before one that pools them.
+        its interval. AUROC and calibration slope are those within sites where there are such;
+        what is pooled and has a mean over sites too has the latter as `METRIC_average_site`. Those
+        of another outcome begin with its name, such as `remission/lightgbm_both/auroc`.
     """
+    metrics: dict[str, float] = {}
+    for kind in table["outcome"].unique():
+        prefix = "" if kind == outcome else f"{kind}/"
+        found = _of_one_outcome(table[table["outcome"] == kind], split_name)
+        metrics |= {prefix + name: value for name, value in found.items()}
+    return metrics
+
+
+def _of_one_outcome(table: pd.DataFrame, split_name: str) -> dict[str, float]:
     metrics: dict[str, float] = {}
     for split in (split_name, f"{split_name}/within_site"):
         chosen = table[(table["split"] == split) & table["threshold"].isna()]
         for row in chosen.to_dict("records"):
             name = _valid(f"{row['model']}/{row['metric']}")
+            if name in metrics and row["metric"] not in JUDGED_WITHIN_SITES:
+                name += "_average_site"
             for column, suffix in _INTERVALS.items():
                 if math.isfinite(row[column]):
                     metrics[name + suffix] = float(row[column])
@@ -74,6 +90,7 @@ def summary_tags(summary: RunSummary) -> dict[str, str]:
         "split": summary.split_name,
         "served_model": summary.served_model,
         "model_version": summary.model_version,
+        "checks": codes_found(summary.findings),
         "config_hash": summary.provenance.config_hash,
         "mlflow.note.content": f"Research use only. {population.sentence()}.",
     }

@@ -30,6 +30,7 @@ from training.summary import (
     MODEL_FOLDER,
     OUT_OF_FOLD_FILE,
     REPORT_FILE,
+    STABILITY_FILE,
     SUMMARY_FILE,
     RunSummary,
 )
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _TABLES: Final = (EVALUATION_FILE, OUT_OF_FOLD_FILE, SUMMARY_FILE, REPORT_FILE)
+_NOT_IN_EVERY_RUN: Final = (STABILITY_FILE,)
 # A watcher that marks the run as killed holds its folder for a moment.
 _SECONDS_FOR_A_WATCHER: Final = 5.0
 
@@ -104,7 +106,7 @@ class TrackedRun:
         document = ModelDocument.from_text((artefact / DOCUMENT_FILE).read_text("utf-8"))
         with plain_mlflow():
             self._log_numbers(summary)
-            for name in _TABLES:
+            for name in (*_TABLES, *_present(self.folder)):
                 self.client.log_artifact(self.run_id, str(self.folder / name))
             model_id = log_model(self.client, self.run_id, artefact, document)
             name = self.config.tracking.model_name
@@ -119,7 +121,9 @@ class TrackedRun:
         table = pd.read_csv(self.folder / EVALUATION_FILE)
         metrics = [
             Metric(name, value, now, 0)
-            for name, value in headline_metrics(table, summary.split_name).items()
+            for name, value in headline_metrics(
+                table, summary.split_name, summary.outcome.kind
+            ).items()
         ]
         tags = [RunTag(name, value) for name, value in summary_tags(summary).items()]
         self.client.log_batch(self.run_id, metrics=metrics, tags=tags)
@@ -139,6 +143,10 @@ class TrackedRun:
             content["registered_model"] = version.uri
             content["alias"] = version.alias
         write_run_file(self.folder, content)
+
+
+def _present(folder: Path) -> list[str]:
+    return [name for name in _NOT_IN_EVERY_RUN if (folder / name).is_file()]
 
 
 @contextmanager

@@ -54,6 +54,18 @@ def test_a_base_rate_that_is_the_most_accurate_rings() -> None:
         "No model predicts held-out patients better than giving everyone the base rate."
     ]
     assert "Base rate has the smallest" in found("TMS035", beaten)[0]
+    for lower, upper, words in (
+        (-0.004, 0.002, "not shown to differ"),
+        (0.001, 0.004, "less accurate"),
+        (-0.004, -0.001, ""),
+    ):
+        pair = f"{LIGHTGBM_BOTH} - {BASE_RATE}"
+        middle = (lower + upper) / 2
+        run = evidence(*rows, (pair, SITE, "brier", middle, lower, upper, 240))
+        said = found("TMS014", run)
+        assert bool(said) == bool(words)
+        assert all(words in sentence for sentence in said)
+        assert words in found("TMS035", run)[0]
     assert found("TMS035", evidence(*rows[:2])) == []
 
 
@@ -93,6 +105,25 @@ def test_a_permuted_outcome_that_is_predicted_as_well_rings(p: float, rings: boo
 def test_draws_that_teach_nothing_ring(share: float, rings: bool) -> None:
     row: Row = (LIGHTGBM_BOTH, "stability", "share_without_signal", share, 0.0, 0.5, 240)
     assert bool(found("TMS039", evidence(AUROC, row))) == rings
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "rings"),
+    [
+        (0.3, 0.79, True),
+        (1.26, 1.6, True),
+        (0.3, 0.81, False),
+        (1.2, 1.6, False),
+        (NAN, NAN, False),
+    ],
+)
+def test_a_site_that_is_promised_too_much_or_too_little_rings(
+    lower: float, upper: float, rings: bool
+) -> None:
+    row: Row = (LIGHTGBM_BOTH, f"{SITE}/site=hill", "o_to_e", 0.6, lower, upper, 60)
+    said = found("TMS040", evidence(AUROC, row))
+    assert bool(said) == rings
+    assert all(sentence.startswith("At hill, 0.60") for sentence in said)
 
 
 def test_rows_of_another_outcome_are_not_looked_at() -> None:

@@ -30,6 +30,9 @@ def test_one_fit_ranks_everyone_and_sites_only_from_three_on(
     metrics = set(table[table["split"] == "external"]["metric"])
     assert {"auprc", "roc_sensitivity", "calibration_curve", "net_benefit", "ppv"} <= metrics
     others = set(table["split"]) - {"external"}
+    within = set(table[table["split"] == "external/within_site"]["metric"])
+    assert "auprc" not in within
+    assert not by_site or {"auroc", "roc_sensitivity"} <= within
     sites = {f"external/site=site {k}" for k in range(n_sites)}
     assert others == ({"external/within_site", *sites} if by_site else set())
 

@@ -94,6 +94,8 @@ def test_what_predicts_response_to_treatment_is_told_from_what_predicts_improvem
     assert "improvement in general, and not for response to iTBS" in sentence
     few = judged(active, arm(24, signal=0.6, group="sham", seed=3))
     assert arm_sentence(few, LOSO, BOTH, "sham").startswith("There are too few sham patients")
+    nothing = judged(arm(300, signal=0, seed=2), arm(200, signal=0, group="sham", seed=1))
+    assert "not shown to rank active patients either" in arm_sentence(nothing, LOSO, BOTH, "sham")
     nobody = judged(active, arm(4, signal=0, group="sham"))
     assert nobody.empty
     assert arm_sentence(nobody, LOSO, BOTH, "sham").endswith("from improvement in general.")

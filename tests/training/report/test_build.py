@@ -249,6 +249,8 @@ def test_what_could_change_the_result_is_that_of_the_evaluation(simulated: Finis
         found = estimate(simulated, LIGHTGBM_BOTH, "brier", place)
         assert any(shown(row[3], found, 3) for row in seen.rows_of(served) if len(row) > 3), place
     assert "Further clinics: 60 patients" in seen.text
+    assert "one other study (Further clinics)" in seen.text
+    assert "It has not been tested" not in seen.text
     mape = estimate(simulated, LIGHTGBM_BOTH, "mape", "stability")
     assert shown(seen.row("Distance of a patient")[1], mape, 3)
 
