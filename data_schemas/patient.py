@@ -5,7 +5,7 @@ session may enter: such names are refused with the reason.
 """
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -77,6 +77,14 @@ def post_treatment_reason(name: str) -> str | None:
     return None
 
 
+_RECORDED: Final = "clinic's record"
+_MANUAL: Final = "manual of the instrument"
+_MAUDSLEY: Final = "Maudsley Staging Method, doi:10.1186/s12888-018-1679-x"
+_COMORBIDITY: Final = "Khosravani 2025, doi:10.1038/s41380-025-03153-3"
+_WINNIPEG: Final = "Winnipeg 2022, PubMed 36207801"
+_ELBAU: Final = "Elbau 2023, doi:10.1176/appi.ajp.20220306"
+
+
 def _described(
     text: str,
     *,
@@ -105,38 +113,49 @@ class Patient(BaseModel):
     )
 
     # Person
-    age_years: float | None = _described("Age at the first session.", unit="years", ge=10, le=110)
-    sex: Sex | None = _described("Sex as recorded.")
+    age_years: float | None = _described(
+        "Age at the first session.", unit="years", ge=10, le=110, source="Cotovio 2022, PMC9343621"
+    )
+    sex: Sex | None = _described("Sex as recorded.", source="doi:10.1080/15622975.2025.2488357")
     employed: bool | None = _described(
         "In paid work or study.", source="Trevizol 2020: OR for remission 1.69 (1.06-2.7)"
     )
     education_years: float | None = _described(
-        "Years of formal education.", unit="years", ge=0, le=40
+        "Years of formal education.", unit="years", ge=0, le=40, source=_RECORDED
     )
     body_mass_index_kg_m2: float | None = _described(
         "Body mass index.", unit="kg/m2", ge=8, le=120, source="doi:10.1038/s41398-025-03380-w"
     )
 
     # Illness
-    polarity: Polarity | None = _described("Unipolar or bipolar depression.")
+    polarity: Polarity | None = _described(
+        "Unipolar or bipolar depression.",
+        source="Rostami 2017, doi:10.1016/j.clinph.2017.07.395",
+    )
     recurrent: bool | None = _described(
         "An earlier depressive episode; false for a single episode.",
         source="Fitzgerald 2016, doi:10.1002/da.22503",
     )
-    psychotic_features: bool | None = _described("Psychotic features in the current episode.")
+    psychotic_features: bool | None = _described(
+        "Psychotic features in the current episode.", source=_MAUDSLEY
+    )
     episode_duration_months: float | None = _described(
         "Length of the current episode.", unit="months", ge=0, le=960,
         source="aBLTBS trial: OR 0.9945 a month",
     )  # fmt: skip
     onset_age_years: float | None = _described(
-        "Age at the first depressive episode.", unit="years", ge=0, le=110
+        "Age at the first depressive episode.", unit="years", ge=0, le=110, source=_RECORDED
     )
-    anxiety_disorder: bool | None = _described("A diagnosed anxiety disorder.")
+    anxiety_disorder: bool | None = _described("A diagnosed anxiety disorder.", source=_COMORBIDITY)
     ptsd: bool | None = _described(
         "Post-traumatic stress disorder.", source="VA trial, jamapsychiatry 2686050"
     )
-    personality_disorder: bool | None = _described("A diagnosed personality disorder.")
-    substance_use_disorder: bool | None = _described("A substance use disorder, current.")
+    personality_disorder: bool | None = _described(
+        "A diagnosed personality disorder.", source=_COMORBIDITY
+    )
+    substance_use_disorder: bool | None = _described(
+        "A substance use disorder, current.", source=_COMORBIDITY
+    )
 
     # Resistance
     failed_trials: int | None = _described(
@@ -144,8 +163,12 @@ class Patient(BaseModel):
         unit="trials", ge=0, le=40,
         source="Trevizol 2020; adequacy as in MGH-ATRQ, doi:10.1111/j.1755-5949.2009.00102.x",
     )  # fmt: skip
-    augmentation_failed: bool | None = _described("An augmentation has failed in this episode.")
-    ect_history: bool | None = _described("Any earlier electroconvulsive therapy.")
+    augmentation_failed: bool | None = _described(
+        "An augmentation has failed in this episode.", source=_MAUDSLEY
+    )
+    ect_history: bool | None = _described(
+        "Any earlier electroconvulsive therapy.", source=_MAUDSLEY
+    )
     tms_history: TmsHistory | None = _described(
         "Earlier TMS: none, with response, or without response.",
         source="appi.neuropsych.16100181",
@@ -154,17 +177,21 @@ class Patient(BaseModel):
     # Severity
     depression_instrument: str | None = _described(
         "Instrument of depression_total: "
-        + ", ".join(i.name for i in INSTRUMENTS.values() if i.domain in SEVERITY_DOMAINS) + "."
+        + ", ".join(i.name for i in INSTRUMENTS.values() if i.domain in SEVERITY_DOMAINS) + ".",
+        source=_MANUAL,
     )  # fmt: skip
     depression_total: float | None = _described(
-        "Baseline total on that instrument; must lie in its range.", unit="points"
-    )
+        "Baseline total on that instrument; must lie in its range.", unit="points",
+        source="Trevizol 2020: OR for remission 0.64 (0.46-0.88)",
+    )  # fmt: skip
     depression_items: tuple[int, ...] | None = _described(
-        "Item scores of that instrument, in its order; all of them or none.", unit="points"
-    )
+        "Item scores of that instrument, in its order; all of them or none.", unit="points",
+        source=_MANUAL,
+    )  # fmt: skip
     anxiety_instrument: str | None = _described(
         "Instrument of anxiety_total: "
-        + ", ".join(i.name for i in INSTRUMENTS.values() if i.domain == "anxiety") + "."
+        + ", ".join(i.name for i in INSTRUMENTS.values() if i.domain == "anxiety") + ".",
+        source=_MANUAL,
     )  # fmt: skip
     anxiety_total: float | None = _described(
         "Baseline total on that instrument; must lie in its range.", unit="points",
@@ -175,43 +202,59 @@ class Patient(BaseModel):
         source="doi:10.1016/j.psychres.2024.115822",
     )  # fmt: skip
     suicidal_ideation: bool | None = _described(
-        "Any current suicidal ideation; shown to the reader, never used to withhold an answer."
+        "Any current suicidal ideation; shown to the reader, never used to withhold an answer.",
+        source="PHQ-9 item 9, LOINC 44260-8",
     )
 
     # Medication at baseline
     benzodiazepine: bool | None = _described(
         "Takes a benzodiazepine.", source="OR 0.36, doi:10.1002/brb3.1275"
     )
-    antipsychotic: bool | None = _described("Takes an antipsychotic.")
-    anticonvulsant: bool | None = _described("Takes an anticonvulsant.")
+    antipsychotic: bool | None = _described("Takes an antipsychotic.", source=_WINNIPEG)
+    anticonvulsant: bool | None = _described("Takes an anticonvulsant.", source=_WINNIPEG)
     stimulant: bool | None = _described(
         "Takes a psychostimulant.", source="OR 2.29, doi:10.1002/brb3.1275"
     )
-    lithium: bool | None = _described("Takes lithium.")
-    bupropion: bool | None = _described("Takes bupropion.")
-    ssri: bool | None = _described("Takes a selective serotonin reuptake inhibitor.")
-    snri: bool | None = _described("Takes a serotonin-noradrenaline reuptake inhibitor.")
-    tricyclic: bool | None = _described("Takes a tricyclic antidepressant.")
+    lithium: bool | None = _described("Takes lithium.", source="WHO ATC class N05AN")
+    bupropion: bool | None = _described("Takes bupropion.", source=_WINNIPEG)
+    ssri: bool | None = _described(
+        "Takes a selective serotonin reuptake inhibitor.", source="WHO ATC class N06AB"
+    )
+    snri: bool | None = _described(
+        "Takes a serotonin-noradrenaline reuptake inhibitor.", source="WHO ATC class N06AX"
+    )
+    tricyclic: bool | None = _described(
+        "Takes a tricyclic antidepressant.", source="WHO ATC class N06AA"
+    )
 
     # Plan
-    target: Target | None = _described("Planned stimulation target.")
-    protocol: Protocol | None = _described("Planned stimulation protocol.")
+    target: Target | None = _described(
+        "Planned stimulation target.", source="Fox 2012, doi:10.1016/j.biopsych.2012.04.028"
+    )
+    protocol: Protocol | None = _described(
+        "Planned stimulation protocol.", source="doi:10.1038/s41398-025-03380-w"
+    )
     coil_site_mni_mm: tuple[Millimetres, Millimetres, Millimetres] | None = _described(
-        "Planned coil site in MNI space: x, y, z.", unit="mm"
+        "Planned coil site in MNI space: x, y, z.", unit="mm", source=_ELBAU
     )
     sessions_planned: int | None = _described(
-        "Sessions planned before the first one, not those given.", unit="sessions", ge=1, le=200
-    )
+        "Sessions planned before the first one, not those given.", unit="sessions", ge=1, le=200,
+        source="doi:10.1038/s41398-025-03380-w",
+    )  # fmt: skip
 
     # Where, and what the scanner saw
     site: str | None = _described(
-        "Clinic; used to split and harmonise, never as a predictor.", min_length=1, max_length=64
+        "Clinic; used to split and harmonise, never as a predictor.", min_length=1, max_length=64,
+        source=_RECORDED,
+    )  # fmt: skip
+    connectome: Connectome | None = _described(
+        "Resting-state connectome before treatment.", source=_ELBAU
     )
-    connectome: Connectome | None = _described("Resting-state connectome before treatment.")
     extra: dict[ExtraName, FiniteFloat] = Field(
         default_factory=dict,
         description="Further baseline numbers, each declared with unit and range by the cohort "
         "on which the model was trained.",
+        json_schema_extra={"source": "cohort.toml of the model's cohort"},
     )
 
     @model_validator(mode="before")

@@ -144,3 +144,9 @@ def test_patients_are_frozen() -> None:
     patient = Patient(age_years=40)
     with pytest.raises(ValidationError, match="frozen"):
         patient.age_years = 41  # type: ignore[misc]
+
+
+def test_every_field_says_what_it_is_and_where_that_comes_from() -> None:
+    fields = Patient.model_json_schema()["properties"]
+    assert [name for name, field in fields.items() if not field.get("source")] == []
+    assert [name for name, field in fields.items() if not field.get("description")] == []

@@ -19,6 +19,7 @@ from training.engine.engines import Finished, Shared, Task, TaskFunction, Value
 from training.engine.program import program_digest
 
 try:
+    import dask
     from distributed import (
         Client,
         KilledWorker,
@@ -162,6 +163,8 @@ def open_dask(address: str | None, n_workers: int) -> Iterator[DaskEngine]:
     with ExitStack() as stack:
         stack.enter_context(_quiet_dask())
         if address is None:
+            # A worker that has its next task already keeps it from one that is idle at the end.
+            stack.enter_context(dask.config.set({"distributed.scheduler.worker-saturation": 1.0}))
             client = stack.enter_context(Client(_local_cluster(n_workers, stack)))
             client.register_plugin(_Uninterrupted())
         else:
