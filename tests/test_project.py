@@ -102,7 +102,7 @@ def test_no_file_is_too_long_to_read() -> None:
 
 def project_files() -> list[Path]:
     """Return the files of the project, without what is made, downloaded or cached."""
-    folders = [*PACKAGES, "tests", "benchmarks", "examples", ".ci"]
+    folders = [*PACKAGES, "tests", "benchmarks", "docs", "examples", ".ci"]
     found = [*ROOT.iterdir(), *(path for folder in folders for path in (ROOT / folder).rglob("*"))]
     made = {"__pycache__", "json", "data"}
     return [

@@ -40,10 +40,10 @@ def page() -> str:
 
 
 def _section(check: Check) -> str:
-    source = f"\nRead on: {_linked(check.reference)}.\n" if check.reference else ""
+    source = f" Read on: {_linked(check.reference)}." if check.reference else ""
     return (
-        f"\n## {check.code}\n\n**{check.title}** ({check.severity})\n\n{check.meaning}\n\n"
-        f"What to do: {check.remedy[0].lower()}{check.remedy[1:]}\n{source}"
+        f"\n## {check.code}\n\n**{check.title}** ({check.severity}). {check.meaning}\n\n"
+        f"What to do: {check.remedy[0].lower()}{check.remedy[1:]}{source}\n"
     )
 
 
