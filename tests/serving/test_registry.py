@@ -52,7 +52,7 @@ def test_an_absent_store_is_not_created(tmp_path: Path, monkeypatch: pytest.Monk
 def test_without_mlflow_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setitem(sys.modules, "mlflow.artifacts", None)
-    with pytest.raises(ModelError, match=r"tms-response\[registry\]"):
+    with pytest.raises(ModelError, match=r"\.\[registry\]"):
         resolve_model("models:/tms-response@champion")
 
 
