@@ -53,7 +53,7 @@ bento: $(READY) ## Package MODEL with the code that serves it, into bento/ or OU
 	@$(BIN)/python -m serving.bento "$(MODEL)" --out "$(abspath $(or $(OUT),bento))"
 
 bench: $(READY) ## Run benchmarks/*.py, which rewrite benchmarks/results.md
-	@for benchmark in $(sort $(wildcard benchmarks/*.py)); do $(BIN)/python "$$benchmark" || exit 1; done
+	@for name in $(sort $(notdir $(basename $(wildcard benchmarks/*.py)))); do $(BIN)/python -m "benchmarks.$$name" || exit 1; done
 
 nightly: $(READY) ## Run the slow proofs
 	@$(BIN)/python -m pytest -m nightly --timeout 0
