@@ -100,7 +100,7 @@ class ConnectomeFiles(BaseModel):
     model_config = STRICT
 
     files: str = Field(
-        description="Pattern relative to the data folder, with {id}, * and **; features/readers.py "
+        description="Pattern relative to the data folder, with {id}, * and **; features/readers/ "
         "lists the formats."
     )
     required: bool = Field(

@@ -8,7 +8,7 @@ from fresh_process import Service, Spine, served, tms_response
 from tracked_runs import tiny_predictor
 
 from data_schemas.patient import Patient
-from features.readers import read_relmat
+from features.readers import read_connectome
 from training.cohort.read import read_cohort
 
 # Single patients held out: four sites are too few to see across them in so small a cohort.
@@ -59,8 +59,8 @@ def service(spine: Spine) -> Iterator[Service]:
 def everybody(spine: Spine) -> list[Patient]:
     """Every patient of the cohort, with the scan of those who have one."""
     return [
-        member.patient.model_copy(update={"connectome": read_relmat(member.connectome_files[0])})
-        if member.connectome_files
+        member.patient.model_copy(update={"connectome": read_connectome(paths[0])})
+        if (paths := member.connectome_files)
         else member.patient
         for member in read_cohort(spine.cohort).members
     ]

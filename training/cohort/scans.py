@@ -7,7 +7,7 @@ from pathlib import Path
 
 from data_schemas.connectome import Connectome, ConnectomeQuality
 from data_schemas.errors import DataError
-from features.readers import read_relmat
+from features.readers import read_connectome
 from training.cohort.records import CohortIssue, CohortMember
 
 
@@ -49,10 +49,10 @@ def read_scan(path: Path, folder: Path) -> Connectome:
     Raises
     ------
     DataError
-        As `features.readers.read_relmat`, with files named relative to the data folder.
+        As `features.readers.read_connectome`, with files named relative to the data folder.
     """
     try:
-        return read_relmat(path)
+        return read_connectome(path, root=folder)
     except DataError as error:
         message = error.message.replace(f"{folder}{os.sep}", "")
         raise DataError(message, error.problems) from None

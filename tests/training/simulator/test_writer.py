@@ -9,7 +9,7 @@ import pytest
 
 from data_schemas.cohort import parse_cohort_spec
 from data_schemas.errors import UsageError
-from features.readers import read_relmat
+from features.readers import read_connectome
 from training.cohort.read import read_cohort
 from training.simulator.draw import draw_patients
 from training.simulator.matrices import parcel_labels
@@ -78,7 +78,7 @@ def test_a_written_matrix_is_the_one_that_was_drawn(cohort: SimulatedCohort) -> 
         scan = draw_scan(SEED, row, parameters.scans)
         expected = draw_matrix(SEED, scan, true_connectivity(draw, row), parameters)
         lost = np.isin(np.arange(len(expected)), scan.uncovered)
-        connectome = read_relmat(members[row].connectome_files[0])
+        connectome = read_connectome(members[row].connectome_files[0])
 
         assert connectome.labels == parcel_labels()
         assert connectome.n_volumes == scan.n_volumes

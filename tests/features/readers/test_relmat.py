@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from data_schemas.connectome import MAXIMUM_PARCELS
 from data_schemas.errors import DataError
-from features import readers
-from features.readers import GLOBAL_SIGNAL_REGRESSED, read_relmat
+from features.readers import read_connectome
+from features.readers.quality import GLOBAL_SIGNAL_REGRESSED
 
 LABELS = ("LH_Vis_1", "LH_Limbic_OFC_4", "RH_Default_PFCdPFCm_10", "LH-Pu")
 VALUE = "0.76543"
@@ -44,7 +44,7 @@ def write(folder: Path, rows: Sequence[Sequence[str]]) -> Path:
 
 def message_of(path: Path) -> str:
     with pytest.raises(DataError) as caught:
-        read_relmat(path)
+        read_connectome(path)
     message = str(caught.value)
     assert VALUE not in message
     return message
@@ -58,7 +58,7 @@ def test_a_matrix_written_as_xcp_d_writes_it_is_read_exactly(tmp_path: Path, nam
     frame = pd.DataFrame(series, columns=list(LABELS)).corr()
     path = tmp_path / name
     frame.to_csv(path, sep="\t", na_rep="n/a", index_label="Node")
-    connectome = read_relmat(path)
+    connectome = read_connectome(path)
     assert connectome.labels == LABELS
     upper = np.triu_indices(len(LABELS), k=1)
     np.testing.assert_array_equal(connectome.upper_triangle, frame.to_numpy()[upper])
@@ -84,14 +84,14 @@ def test_every_way_of_writing_a_number_is_read_as_python_reads_it(
     path = tmp_path / "relmat.tsv"
     path.write_bytes("".join("\t".join(row) + ends for row in rows).encode())
     expected = [math.nan if text == missing else float(text) for text in texts]
-    np.testing.assert_array_equal(read_relmat(path).upper_triangle, expected)
+    np.testing.assert_array_equal(read_connectome(path).upper_triangle, expected)
 
 
 def test_a_byte_order_mark_and_blank_lines_at_the_end_do_no_harm(tmp_path: Path) -> None:
     path = write(tmp_path, rows_of(correlations()))
-    plain = read_relmat(path)
+    plain = read_connectome(path)
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes() + b"\n\n")
-    np.testing.assert_array_equal(read_relmat(path).upper_triangle, plain.upper_triangle)
+    np.testing.assert_array_equal(read_connectome(path).upper_triangle, plain.upper_triangle)
 
 
 @pytest.mark.parametrize(
@@ -186,15 +186,14 @@ def test_a_file_that_may_not_be_read_is_refused(
     assert "permissions" in message_of(path)
 
 
-def test_size_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_size_is_bounded(tmp_path: Path) -> None:
     path = write(tmp_path, rows_of(correlations()))
-    monkeypatch.setattr(readers, "MAXIMUM_FILE_BYTES", path.stat().st_size)
-    read_relmat(path)
-    monkeypatch.setattr(readers, "MAXIMUM_FILE_BYTES", path.stat().st_size - 1)
-    assert "larger than" in message_of(path)
+    size = path.stat().st_size
+    read_connectome(path, limit_bytes=size)
+    with pytest.raises(DataError, match="larger than"):
+        read_connectome(path, limit_bytes=size - 1)
     wide = tmp_path / "wide_relmat.tsv"
     wide.write_text("\t".join(["Node", *(f"P{n}" for n in range(MAXIMUM_PARCELS + 1))]))
-    monkeypatch.undo()
     assert f"and {MAXIMUM_PARCELS} parcels" in message_of(wide)
 
 
@@ -202,7 +201,7 @@ def test_the_sidecar_tells_the_quality(tmp_path: Path) -> None:
     path = write(tmp_path, rows_of(correlations()))
     content = {"num_retained_volumes": 240, "mean_fd": 0.18, "NuisanceParameters": "36P"}
     path.with_suffix(".json").write_text(json.dumps(content))
-    connectome = read_relmat(path)
+    connectome = read_connectome(path)
     assert connectome.n_volumes == 240
     assert connectome.mean_framewise_displacement_mm == 0.18
     assert connectome.global_signal_regressed is True
@@ -223,7 +222,7 @@ def test_global_signal_regression_is_known_or_unknown(
 ) -> None:
     path = write(tmp_path, rows_of(correlations()))
     path.with_suffix(".json").write_text(json.dumps(content))
-    assert read_relmat(path).global_signal_regressed is regressed
+    assert read_connectome(path).global_signal_regressed is regressed
 
 
 @pytest.mark.parametrize(
@@ -261,7 +260,7 @@ def test_a_damaged_file_is_read_or_refused_but_never_crashes(
     path.write_bytes(content)
     refusal = None
     try:
-        known = read_relmat(path).upper_triangle
+        known = read_connectome(path).upper_triangle
     except DataError as error:
         refusal = str(error)
     assert str(path) in refusal if refusal else (np.abs(known[~np.isnan(known)]) <= 1).all()
