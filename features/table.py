@@ -23,7 +23,14 @@ from data_schemas.instruments import get_instrument
 from data_schemas.patient import Patient
 from features import clinical, stimulation
 from features.atlas import NETWORKS
-from features.connectivity import BETWEEN, CONNECTIVITY_NAMES, WITHIN, connectivity_summary
+from features.connectivity import (
+    BETWEEN,
+    COIL_SITE_SGACC_PROXY,
+    DLPFC_SGACC_PROXY,
+    SEGREGATION,
+    WITHIN,
+    connectivity_summary,
+)
 
 Domain = Literal["severity", "history", "medication", "person", "plan", "networks", "extra"]
 Group = Literal["clinical", "connectivity"]
@@ -206,21 +213,32 @@ def _clinical(depression: str | None = None, anxiety: str | None = None) -> tupl
     )
 
 
+_SUBGENUAL = "a proxy of the subgenual cingulate"
+
+
 def _network_label(name: str) -> str:
     if name in WITHIN:
         return f"Connectivity within the {NETWORKS[WITHIN[name][0]]} network"
-    if name in BETWEEN:
-        one, other = (NETWORKS[network] for network in BETWEEN[name])
-        return f"Connectivity between the {one} and {other} networks"
-    return "Connectivity of the left DLPFC with a proxy of the subgenual cingulate"
+    one, other = (NETWORKS[network] for network in BETWEEN[name])
+    return f"Connectivity between the {one} and {other} networks"
 
 
-_NETWORKS = tuple(
-    Feature(
-        name, _network_label(name), "mean Fisher z", "networks", ("connectome",), "connectivity"
-    )
-    for name in CONNECTIVITY_NAMES
-)
+def _connectivity(
+    name: str, label: str, unit: str = "mean Fisher z", fields: tuple[str, ...] = ("connectome",)
+) -> Feature:
+    return Feature(name, label, unit, "networks", fields, "connectivity")
+
+
+# In the order of `CONNECTIVITY_NAMES`.
+_NETWORKS = (
+    *(_connectivity(name, _network_label(name)) for name in (*WITHIN, *BETWEEN)),
+    _connectivity(SEGREGATION, "Segregation of the networks", "share of the mean within them"),
+    _connectivity(DLPFC_SGACC_PROXY, f"Connectivity of the left DLPFC with {_SUBGENUAL}"),
+    _connectivity(
+        COIL_SITE_SGACC_PROXY, f"Connectivity of the coil site with {_SUBGENUAL}",
+        fields=("connectome", "coil_site_mni_mm"),
+    ),
+)  # fmt: skip
 
 FEATURES: Final = (*_clinical(), *_NETWORKS)
 
@@ -299,7 +317,7 @@ def patient_row(patient: Patient, features: Sequence[Feature]) -> npt.NDArray[np
     """
     networks: dict[str, float] = {}
     if any(each.compute is None for each in features):
-        networks = connectivity_summary(patient.connectome)
+        networks = connectivity_summary(patient.connectome, patient.coil_site_mni_mm)
     return np.array(
         [
             networks[each.name] if each.compute is None else each.compute(patient)

@@ -40,10 +40,8 @@ def test_every_feature_reads_fields_that_exist() -> None:
 
 def test_neither_the_site_nor_anything_but_the_baseline_is_a_feature() -> None:
     read = {field for feature in FEATURES for field in feature.fields}
-    # The coil site enters once it is compared with a connectome; items enter as their total.
-    assert set(Patient.model_fields) - read == {
-        "site", "extra", "coil_site_mni_mm", "depression_items",
-    }  # fmt: skip
+    # Items enter as their total.
+    assert set(Patient.model_fields) - read == {"site", "extra", "depression_items"}
 
 
 def test_every_sign_has_a_source_and_every_source_a_sign() -> None:
@@ -86,7 +84,7 @@ def test_a_row_is_its_features_one_by_one(patient: Patient) -> None:
     assert row.dtype == np.float64
     for number, feature in zip(row, features, strict=True):
         np.testing.assert_array_equal(number, value_of(feature, patient))
-    summary = connectivity_summary(patient.connectome)
+    summary = connectivity_summary(patient.connectome, patient.coil_site_mni_mm)
     np.testing.assert_array_equal(row[-len(summary) :], list(summary.values()))
     assert not np.isinf(row).any()
 
