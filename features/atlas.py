@@ -5,6 +5,11 @@ tables: hemisphere, network, part of the network where it has parts, number. The
 default of XCP-D) is the Schaefer atlas with subcortical and cerebellar parcels, such as
 `LH-Pulvinar`, `RH_Amygdala` and `Cerebellar_Region1`, which belong to no network here.
 
+Labels of the 17-network scheme, such as `17Networks_LH_ContA_PFCl_3`, name the same parcels in
+another order. The 17 networks do not nest in the seven, so that nothing follows from the label
+itself; the tables of 100, 200 and 400 parcels tell, by centroid, which parcel of the seven
+networks each one is. At other resolutions they are refused.
+
 Sources: Schaefer 2018, doi:10.1093/cercor/bhx179; networks: Yeo 2011,
 doi:10.1152/jn.00338.2011; 4S labels: PennLINC AtlasPack.
 """
@@ -34,14 +39,17 @@ NETWORKS = {
 RESOLUTIONS = tuple(range(100, 1001, 100))
 # The only resolution at which the regions are defined.
 REGION_RESOLUTION = 400
+# Resolutions of which the centroids are at hand, in both schemes.
+TABLES = (100, 200, 400)
 # Parcels lost to a small field of view leave the resolution recognisable; a choice.
 MAXIMUM_ABSENT_PARCELS = 10
 
 _TABLES = Path(__file__).parent / "atlas_tables"
 _PREFIX = "7Networks_"
+_PREFIX_17 = "17Networks_"
 _CORTICAL = re.compile(rf"(?:{_PREFIX})?([LR]H_({'|'.join(NETWORKS)})_(?:[A-Za-z0-9]+_)?[0-9]+)")
 _SEVENTEEN_NETWORKS = re.compile(
-    r"(?:17Networks_)?[LR]H_"
+    rf"(?:{_PREFIX_17})?[LR]H_"
     r"(?:Vis(?:Cent|Peri)|(?:SomMot|DorsAttn|SalVentAttn|Limbic|Cont|Default)[ABC]|TempPar)_.*"
 )
 
@@ -72,7 +80,10 @@ class Region(NamedTuple):
     parcels : tuple of str
         Labels without prefix.
     reference_mni_mm : tuple of float
-        The published coordinate (x, y, z) to which these parcels are the nearest.
+        The coordinate (x, y, z) to which these parcels are the nearest.
+    coordinate_confirmed : bool
+        Whether the coordinate has been checked against the publication. Where not, it is a
+        working value, and no report may quote it.
     source : str
         Publication, and how far away the parcels are.
     """
@@ -81,6 +92,7 @@ class Region(NamedTuple):
     full_name: str
     parcels: tuple[str, ...]
     reference_mni_mm: tuple[float, ...]
+    coordinate_confirmed: bool
     source: str
 
 
@@ -102,6 +114,39 @@ def parse_label(label: str) -> Parcel:
     return Parcel(match[1], match[2], hemispheres[match[1][:2]])
 
 
+def parse_labels(labels: Sequence[str]) -> tuple[Parcel, ...]:
+    """Return what the labels of one connectome say, those of the 17-network scheme included.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        All labels of the connectome, in any order: the same 17-network label means another
+        parcel at each resolution, which only all of them tell.
+
+    Returns
+    -------
+    tuple of Parcel
+        In the order of the labels; a parcel of the 17-network scheme has its name and network in
+        the seven-network one, or no network where no table has it.
+    """
+    parcels = tuple(map(parse_label, labels))
+    names = {label.removeprefix(_PREFIX_17) for label in labels if _is_of_seventeen(label)}
+    resolution = _resolution(len(names))
+    if any(parcel.network for parcel in parcels) or resolution not in TABLES:
+        return parcels
+    seven = _names_in_seven_networks(resolution)
+    if not names <= seven.keys():
+        return parcels
+    return tuple(
+        parse_label(seven[label.removeprefix(_PREFIX_17)]) if _is_of_seventeen(label) else parcel
+        for label, parcel in zip(labels, parcels, strict=True)
+    )
+
+
+def _is_of_seventeen(label: str) -> bool:
+    return _SEVENTEEN_NETWORKS.fullmatch(label) is not None
+
+
 def schaefer_resolution(labels: Sequence[str]) -> int | None:
     """Return the number of cortical parcels of the atlas these labels come from.
 
@@ -115,7 +160,10 @@ def schaefer_resolution(labels: Sequence[str]) -> int | None:
     int or None
         100, 200, ... 1000, where at most ten cortical parcels are absent; None otherwise.
     """
-    n_cortical = len({parcel.name for parcel in map(parse_label, labels) if parcel.network})
+    return _resolution(len({parcel.name for parcel in parse_labels(labels) if parcel.network}))
+
+
+def _resolution(n_cortical: int) -> int | None:
     for resolution in RESOLUTIONS:
         if 0 <= resolution - n_cortical <= MAXIMUM_ABSENT_PARCELS:
             return resolution
@@ -124,12 +172,14 @@ def schaefer_resolution(labels: Sequence[str]) -> int | None:
 
 def network_problem(labels: Sequence[str]) -> str | None:
     """Return why labels give no network features, as a sentence, or None when they do."""
-    if any(parse_label(label).network for label in labels):
+    if any(parcel.network for parcel in parse_labels(labels)):
         return None
-    if any(_SEVENTEEN_NETWORKS.fullmatch(label) for label in labels):
+    if any(map(_is_of_seventeen, labels)):
         return (
             "The labels are those of the 17-network Schaefer atlas, whose networks do not nest in "
-            "the seven used here; use the 7-network labels of the same parcels."
+            f"the seven used here; they are understood at {TABLES[0]}, {TABLES[1]} and "
+            f"{TABLES[2]} parcels only, of which at most {MAXIMUM_ABSENT_PARCELS} may be absent. "
+            "Use the 7-network labels of the same parcels."
         )
     return (
         "The labels are not those of the Schaefer or 4S atlas with seven networks, such as "
@@ -147,6 +197,7 @@ def regions() -> dict[str, Region]:
             full_name=table["full_name"],
             parcels=tuple(table["parcels"]),
             reference_mni_mm=tuple(table["reference_mni_mm"]),
+            coordinate_confirmed=table["coordinate_confirmed"],
             source=table["source"],
         )
         for name, table in tables.items()
@@ -154,11 +205,32 @@ def regions() -> dict[str, Region]:
 
 
 @cache
-def centroids_mni_mm() -> dict[str, tuple[float, float, float]]:
-    """Return the centroid (x, y, z) of each parcel of the 400-parcel atlas, in MNI mm."""
-    with (_TABLES / "Schaefer400-7.csv").open(encoding="utf-8", newline="") as file:
+def centroids_mni_mm(resolution: int = REGION_RESOLUTION) -> dict[str, tuple[float, float, float]]:
+    """Return the centroid (x, y, z) of each parcel, in MNI mm, by its name without prefix.
+
+    Parameters
+    ----------
+    resolution : {100, 200, 400}
+    """
+    table = _centroids(f"Schaefer{resolution}-7.csv")
+    return {label.removeprefix(_PREFIX): centroid for label, centroid in table.items()}
+
+
+@cache
+def _names_in_seven_networks(resolution: int) -> dict[str, str]:
+    """Return the name in the seven-network scheme of each parcel of the 17-network one.
+
+    The centroids of a resolution are all different, and the same in both schemes.
+    """
+    seven = {centroid: name for name, centroid in centroids_mni_mm(resolution).items()}
+    table = _centroids(f"Schaefer{resolution}-17.csv")
+    return {label.removeprefix(_PREFIX_17): seven[place] for label, place in table.items()}
+
+
+def _centroids(file_name: str) -> dict[str, tuple[float, float, float]]:
+    with (_TABLES / file_name).open(encoding="utf-8", newline="") as file:
         return {
-            row["region"].removeprefix(_PREFIX): (float(row["x"]), float(row["y"]), float(row["z"]))
+            row["region"]: (float(row["x"]), float(row["y"]), float(row["z"]))
             for row in csv.DictReader(file)
         }
 
@@ -169,7 +241,13 @@ def has_regions(labels: Sequence[str]) -> bool:
     Only in the 400-parcel atlas: elsewhere the same names lie in other places, and below it the
     nearest parcel is more than 20 mm from the subgenual cortex.
     """
-    if schaefer_resolution(labels) != REGION_RESOLUTION:
-        return False
-    known = centroids_mni_mm()
-    return all(parcel.name in known for parcel in map(parse_label, labels) if parcel.network)
+    return table_resolution(labels) == REGION_RESOLUTION
+
+
+def table_resolution(labels: Sequence[str]) -> int | None:
+    """Return the resolution whose centroids are those of these labels; None where none is."""
+    names = {parcel.name for parcel in parse_labels(labels) if parcel.network}
+    resolution = _resolution(len(names))
+    if resolution not in TABLES or not names <= centroids_mni_mm(resolution).keys():
+        return None
+    return resolution

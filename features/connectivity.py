@@ -35,7 +35,14 @@ from typing import NamedTuple
 import numpy as np
 
 from data_schemas.connectome import Connectome
-from features.atlas import NETWORKS, centroids_mni_mm, has_regions, parse_label, regions
+from features.atlas import (
+    NETWORKS,
+    centroids_mni_mm,
+    has_regions,
+    parse_label,
+    parse_labels,
+    regions,
+)
 from features.edge_means import (
     EdgeGroups,
     IntArray,
@@ -103,7 +110,7 @@ def connectivity_summary(
         between = sums.pooled_mean(slice(plan.n_within, plan.n_within + plan.n_between))
         values[CONNECTIVITY_NAMES.index(SEGREGATION)] = segregation(within, between)
         if coil_site_mni_mm is not None and plan.has_regions:
-            near = [parcel.name for parcel in parcels_near(tuple(coil_site_mni_mm))]
+            near = [parcel.name for parcel in parcels_near(coil_site_mni_mm)]
             mean = _region_mean(connectome, plan, near, regions()["sgacc_proxy"].parcels)
             values[CONNECTIVITY_NAMES.index(COIL_SITE_SGACC_PROXY)] = mean
     return dict(zip(CONNECTIVITY_NAMES, values.tolist(), strict=True))
@@ -162,7 +169,7 @@ def _region_mean(
 @lru_cache(maxsize=8)
 def _plan(labels: tuple[str, ...]) -> _Plan | None:
     """Return the plan for these labels, or None where they hold no network parcel."""
-    parcels = [parse_label(label) for label in labels]
+    parcels = parse_labels(labels)
     positions = {parcel.name: position for position, parcel in enumerate(parcels)}
     on_regions = has_regions(labels)
     edges = edges_by_network(parcels, list(NETWORKS), {**WITHIN, **BETWEEN})

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from data_schemas.errors import DataError
-from features.atlas import REGION_RESOLUTION, centroids_mni_mm, has_regions
+from features.atlas import REGION_RESOLUTION, TABLES, centroids_mni_mm, table_resolution
 
-# Both are choices. Half of the centroids have a neighbour within 11 mm and each within 18 mm, so
-# that every point of the cortex has a parcel within 20 mm; a coil on the scalp rarely does.
+# Both are choices. At 400 parcels half of the centroids have a neighbour within 11 mm and each
+# within 18 mm, so that a point of the cortex has one within 20 mm; a coil on the scalp rarely has.
 WITHIN_MM = 20.0
 AT_MOST = 3
 
@@ -49,8 +49,8 @@ def nearest_parcels(
     point_mni_mm : sequence of float, length 3
         x, y, z.
     labels : sequence of str
-        Of a connectome, in any order. Parcels absent from it are returned all the same, since the
-        next one would be another place.
+        Of a connectome with 100, 200 or 400 cortical parcels, in any order. Parcels absent from
+        it are returned all the same, since the next one would be another place.
     within_mm : float
         Distance past which a parcel does not stand for the point.
     at_most : int
@@ -68,12 +68,14 @@ def nearest_parcels(
     >>> near.name, round(near.distance_mm, 1)
     ('LH_Cont_PFCl_5', 7.5)
     """
-    if not has_regions(labels):
+    resolution = table_resolution(labels)
+    if resolution is None:
+        known = ", ".join(map(str, TABLES))
         raise DataError(
-            f"Points are placed only among the {REGION_RESOLUTION} parcels of the Schaefer atlas "
-            "with seven networks (also in 4S456); this connectome is on another atlas."
+            f"Points are placed only in the Schaefer or 4S atlas with {known} cortical parcels, "
+            "whose centroids are known; this connectome is on another atlas."
         )
-    near = parcels_near(tuple(point_mni_mm), within_mm=within_mm, at_most=at_most)
+    near = parcels_near(point_mni_mm, resolution, within_mm=within_mm, at_most=at_most)
     if not near:
         raise DataError(
             f"No parcel of the atlas has its centroid within {within_mm:g} mm of the point; "
@@ -83,11 +85,15 @@ def nearest_parcels(
 
 
 def parcels_near(
-    point_mni_mm: tuple[float, ...], *, within_mm: float = WITHIN_MM, at_most: int = AT_MOST
+    point_mni_mm: Sequence[float],
+    resolution: int = REGION_RESOLUTION,
+    *,
+    within_mm: float = WITHIN_MM,
+    at_most: int = AT_MOST,
 ) -> tuple[NearParcel, ...]:
-    """Return what `nearest_parcels` does in the 400-parcel atlas, none where none is in reach."""
-    names, centroids = _centroids()
-    distances = np.linalg.norm(centroids - np.array(point_mni_mm), axis=1)
+    """Return what `nearest_parcels` does in the atlas of a resolution; none where none is near."""
+    names, centroids = _centroids(resolution)
+    distances = np.linalg.norm(centroids - np.asarray(point_mni_mm), axis=1)
     nearest = np.argsort(distances, kind="stable")[:at_most]
     return tuple(
         NearParcel(names[place], float(distances[place]))
@@ -97,6 +103,6 @@ def parcels_near(
 
 
 @cache
-def _centroids() -> tuple[tuple[str, ...], npt.NDArray[np.float64]]:
-    table = centroids_mni_mm()
+def _centroids(resolution: int) -> tuple[tuple[str, ...], npt.NDArray[np.float64]]:
+    table = centroids_mni_mm(resolution)
     return tuple(table), np.array(list(table.values()))

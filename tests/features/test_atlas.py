@@ -1,22 +1,31 @@
+import csv
 from math import dist
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import features.atlas
 from features.atlas import (
     NETWORKS,
     REGION_RESOLUTION,
     RESOLUTIONS,
+    TABLES,
     Hemisphere,
     Parcel,
     centroids_mni_mm,
     has_regions,
     network_problem,
     parse_label,
+    parse_labels,
     regions,
     schaefer_resolution,
+    table_resolution,
 )
+
+FOLDER = Path(features.atlas.__file__).parent / "atlas_tables"
 
 SUBCORTICAL = ("LH-Pu", "RH-SNc_PBP_VTA", "LH_Hippocampus", "RH_Amygdala", "Cerebellar_Region10")
 
@@ -78,8 +87,9 @@ def test_the_atlas_table_has_the_published_counts_of_parcels() -> None:
         assert tuple(found) == counts
 
 
-def test_left_is_left() -> None:
-    for label, (x, _, _) in centroids_mni_mm().items():
+@pytest.mark.parametrize("resolution", TABLES)
+def test_left_is_left(resolution: int) -> None:
+    for label, (x, _, _) in centroids_mni_mm(resolution).items():
         assert (x < 0) == (parse_label(label).hemisphere == "left"), label
 
 
@@ -98,7 +108,7 @@ def test_other_counts_are_no_resolution(n_cortical: int) -> None:
     assert schaefer_resolution([*SUBCORTICAL, *labels]) is None
 
 
-@pytest.mark.parametrize("name", ["left_dlpfc", "sgacc_proxy"])
+@pytest.mark.parametrize("name", list(regions()))
 def test_regions_are_the_parcels_nearest_to_their_published_coordinate(name: str) -> None:
     region = regions()[name]
     distances = {
@@ -120,6 +130,41 @@ def test_regions_are_known_at_400_parcels_only() -> None:
     assert not has_regions(labels[:100])
     # Four hundred labels, but not those of the atlas.
     assert not has_regions([*labels[:-1], "RH_Default_PFC_999"])
+
+
+def rows(file_name: str) -> list[dict[str, str]]:
+    with (FOLDER / file_name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("resolution", TABLES)
+@pytest.mark.parametrize("prefix", [True, False])
+def test_the_other_scheme_names_the_parcel_at_the_same_place(resolution: int, prefix: bool) -> None:
+    table = rows(f"Schaefer{resolution}-17.csv")
+    labels = [row["region"] if prefix else row["region"].split("_", 1)[1] for row in table]
+    order = np.random.default_rng(resolution).permutation(len(table))
+    parcels = parse_labels([*SUBCORTICAL, *(labels[place] for place in order)])
+    assert [parcel.network for parcel in parcels[: len(SUBCORTICAL)]] == [None] * len(SUBCORTICAL)
+    for place, parcel in zip(order, parcels[len(SUBCORTICAL) :], strict=True):
+        row = table[place]
+        centroid = centroids_mni_mm(resolution)[parcel.name]
+        assert centroid == (float(row["x"]), float(row["y"]), float(row["z"]))
+        assert parcel == parse_label(parcel.name)
+        assert parcel.network in NETWORKS
+        assert (parcel.hemisphere == "left") == (row["hemisphere"] == "L")
+    assert table_resolution(labels) == schaefer_resolution(labels) == resolution
+    assert network_problem(labels) is None
+    assert has_regions(labels) == (resolution == REGION_RESOLUTION)
+    assert {parcel.name for parcel in parse_labels(labels[3:])} < set(centroids_mni_mm(resolution))
+
+
+def test_the_other_scheme_is_refused_where_a_label_or_the_resolution_is_unknown() -> None:
+    labels = [row["region"] for row in rows("Schaefer100-17.csv")]
+    for unfit in (labels[:50], [*labels[:-1], "17Networks_RH_TempPar_99"], [*labels, "LH_Vis_1"]):
+        assert not any(parcel.network for parcel in parse_labels(unfit)[:50])
+    problem = network_problem(labels[:50])
+    assert problem is not None
+    assert "100, 200 and 400 parcels only" in problem
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
+import csv
 import math
 from collections.abc import Sequence
 from itertools import combinations
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -11,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import connectomes
 
+import features.atlas
 from data_schemas.connectome import Connectome
-from features.atlas import NETWORKS, centroids_mni_mm, parse_label, regions
+from features.atlas import NETWORKS, centroids_mni_mm, parse_label, parse_labels, regions
 from features.connectivity import (
     BETWEEN,
     COIL_SITE_SGACC_PROXY,
@@ -124,6 +127,19 @@ def test_permuted_labels_give_the_same_numbers_to_the_last_bit(seed: int) -> Non
         as_array(connectivity_summary(connectome, FOX_MNI_MM)),
     )
     assert network_profile(permuted) == network_profile(connectome)
+
+
+def test_the_other_scheme_gives_the_same_numbers() -> None:
+    connectome = whole_cortex()
+    table = Path(features.atlas.__file__).parent / "atlas_tables" / "Schaefer400-17.csv"
+    with table.open(encoding="utf-8", newline="") as file:
+        labels = [row["region"] for row in csv.DictReader(file)]
+    order = [CORTEX.index(parcel.name) for parcel in parse_labels(labels)]
+    other = Connectome.from_matrix(labels, connectome.matrix()[np.ix_(order, order)])
+    np.testing.assert_array_equal(
+        as_array(connectivity_summary(other, FOX_MNI_MM)),
+        as_array(connectivity_summary(connectome, FOX_MNI_MM)),
+    )
 
 
 def test_parcels_outside_the_cortex_and_the_prefix_change_nothing() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_schemas.errors import DataError
-from features.atlas import centroids_mni_mm, regions
+from features.atlas import TABLES, centroids_mni_mm, regions
 from features.targets import AT_MOST, WITHIN_MM, NearParcel, nearest_parcels
 
 LABELS = tuple(centroids_mni_mm())
@@ -28,11 +28,13 @@ def test_the_nearest_parcels_equal_a_search_one_by_one(
         assert parcel.distance_mm == pytest.approx(dist(centroids_mni_mm()[parcel.name], point))
 
 
-@pytest.mark.parametrize("label", LABELS[::23])
-def test_a_centroid_is_its_own_parcel(label: str) -> None:
-    near = nearest_parcels(centroids_mni_mm()[label], LABELS)
-    assert near[0] == NearParcel(label, 0.0)
-    assert len(near) <= AT_MOST
+@pytest.mark.parametrize("resolution", TABLES)
+def test_a_centroid_is_its_own_parcel(resolution: int) -> None:
+    centroids = centroids_mni_mm(resolution)
+    for label in list(centroids)[::23]:
+        near = nearest_parcels(centroids[label], list(centroids))
+        assert near[0] == NearParcel(label, 0.0)
+        assert len(near) <= AT_MOST
 
 
 def test_a_published_region_is_what_lies_nearest_to_its_coordinate() -> None:
@@ -50,5 +52,5 @@ def test_a_point_out_of_reach_is_refused_without_naming_it() -> None:
 
 
 def test_other_atlases_have_no_centroids_here() -> None:
-    with pytest.raises(DataError, match="400 parcels of the Schaefer atlas"):
+    with pytest.raises(DataError, match="100, 200, 400 cortical parcels"):
         nearest_parcels((-44, 40, 29), ("Precentral_L", "Precentral_R"))
