@@ -51,7 +51,11 @@ def member(number: int, *scans: Path, final: float = 20, **patient: object) -> C
 
 
 def cohort(*members: CohortMember) -> Cohort:
-    return Cohort("made up", minimal_spec(), members, (), (), "f" * 64, simulated=True)
+    scans = [path for each in members for path in each.connectome_files]
+    folder = scans[0].parent if scans else Path()
+    return Cohort(
+        "made up", minimal_spec(), members, (), (), "f" * 64, simulated=True, folder=folder
+    )
 
 
 def test_rows_follow_the_members() -> None:
