@@ -171,7 +171,8 @@ def write_run_folder(folder: Path) -> Path:
     predictor.save(folder / "model")
     evaluation_table().to_csv(folder / "evaluation.csv", index=False)
     held_out = {"row": [1, 2], "site": "a", "y": [0, 1], "probability": [0.3, 0.6]}
-    pd.DataFrame(held_out).to_csv(folder / "out_of_fold.csv", index=False)
+    for name in ("out_of_fold.csv", "held_out.csv"):
+        pd.DataFrame(held_out).to_csv(folder / name, index=False)
     (folder / "report.html").write_text("<!doctype html><title>A report</title>", "utf-8")
     np.savez(folder / "explanations.npz", X=np.zeros((2, 2)))
     _summary(predictor.document).save(folder)

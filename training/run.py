@@ -19,11 +19,12 @@ from training.dataset import TrainingTable, build_table, with_outcome
 from training.engine.engines import LOCAL, open_engine
 from training.engine.work import open_work
 from training.external import ExternalPatients, external_frame, read_external
+from training.judging.held_out_file import held_out_table, joined
 from training.judging.judge import Judged, judge, judge_external, judge_secondary
 from training.learning.fit import fit_predictor
 from training.learning.models import MODEL_LABELS
 from training.learning.validation import served_model
-from training.performance.evaluation import headline, write_table
+from training.performance.evaluation import EXTERNAL, headline, write_table
 from training.report.build import build_report
 from training.report.explain import explain, save_explanations
 from training.run_summary import summarise
@@ -31,6 +32,7 @@ from training.stability.served import measure_stability
 from training.summary import (
     EVALUATION_FILE,
     EXPLANATIONS_FILE,
+    HELD_OUT_FILE,
     MODEL_FOLDER,
     OUT_OF_FOLD_FILE,
     STABILITY_FILE,
@@ -82,6 +84,8 @@ class MadeRun:
         The artefact.
     evaluation : DataFrame
         `evaluation.csv`.
+    held_out : DataFrame
+        `held_out.csv`; without rows where every prediction is in `out_of_fold.csv`.
     stability : DataFrame or None
         `stability.csv`; None without replicates.
     external : ExternalPatients or None
@@ -91,6 +95,7 @@ class MadeRun:
     judged: Judged
     predictor: ResponsePredictor
     evaluation: pd.DataFrame
+    held_out: pd.DataFrame
     stability: pd.DataFrame | None
     external: ExternalPatients | None
 
@@ -200,16 +205,21 @@ def make_run(
     )  # fmt: skip
     stability = measure_stability(predictor, table, served, workshop)
     parts = [judged.evaluation] + ([stability.rows] if stability else [])
+    held_out = [judged.held_out]
     if external is not None:
         predictions = external_frame(
             external, table, judged.models, predictor, served=served, config=config
         )
         parts.append(judge_external(predictions, workshop))
-    tables = {config.outcome: pd.concat(parts), **dict(_secondary(cohort, table, workshop))}
+        held_out.append(held_out_table(predictions, outcome=config.outcome, split=EXTERNAL))
+    others = dict(_secondary(cohort, table, workshop))
+    tables = {kind: other.evaluation for kind, other in others.items()}
+    held_out += [other.held_out for other in others.values()]
     return MadeRun(
         judged=judged,
         predictor=stability.predictor if stability else predictor,
-        evaluation=_with_outcomes(tables),
+        evaluation=_with_outcomes({config.outcome: pd.concat(parts), **tables}),
+        held_out=joined(held_out),
         stability=stability.patients if stability else None,
         external=external,
     )
@@ -217,11 +227,11 @@ def make_run(
 
 def _secondary(
     cohort: Cohort, table: TrainingTable, workshop: Workshop
-) -> Iterator[tuple[str, pd.DataFrame]]:
+) -> Iterator[tuple[str, Judged]]:
     for kind in workshop.config.secondary_outcomes:
         other = with_outcome(table, cohort, kind)
         if kind != workshop.config.outcome and other is not None:
-            yield kind, judge_secondary(other, kind, workshop).evaluation
+            yield kind, judge_secondary(other, kind, workshop)
 
 
 def _with_outcomes(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -241,6 +251,8 @@ def write_run(
     predictor.save(folder / MODEL_FOLDER)
     write_table(made.evaluation, folder / EVALUATION_FILE)
     write_table(made.judged.out_of_fold, folder / OUT_OF_FOLD_FILE)
+    if len(made.held_out):
+        write_table(made.held_out, folder / HELD_OUT_FILE)
     if made.stability is not None:
         write_table(made.stability, folder / STABILITY_FILE)
     names = [feature.name for feature in table.features]

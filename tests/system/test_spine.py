@@ -18,7 +18,7 @@ from serving.predictor import ResponsePredictor
 pytestmark = pytest.mark.system
 
 EVALUATION = ["model", "split", "metric", "threshold", "estimate", "lower", "upper", "n", "outcome"]
-RUN_FILES = {"evaluation.csv", "out_of_fold.csv", "stability.csv", "report.html"}
+RUN_FILES = {"evaluation.csv", "out_of_fold.csv", "held_out.csv", "stability.csv", "report.html"}
 MODEL_FILES = {"model.json", "booster.txt", "spread.json"}
 ASK_MLFLOW = """
 import sys, mlflow, pandas
@@ -123,7 +123,7 @@ def test_the_predict_command_gives_the_same(
 
 def test_the_same_seed_gives_the_same_bytes(spine: Spine, quick_config: Path) -> None:
     tms_response("train", "cohort", "--config", quick_config, "--out", "again", cwd=spine.folder)
-    tables = ["evaluation.csv", "out_of_fold.csv", "stability.csv"]
+    tables = ["evaluation.csv", "out_of_fold.csv", "held_out.csv", "stability.csv"]
     same = [*tables, *(f"model/{name}" for name in MODEL_FILES)]
     again = spine.folder / "again"
     assert [

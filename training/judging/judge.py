@@ -7,11 +7,13 @@ import pandas as pd
 
 from training.dataset import TrainingTable
 from training.engine.stage import run_stage
+from training.judging.held_out_file import held_out_table, joined
 from training.judging.parts import (
     LATER,
     OF_BYSTANDERS,
     PARTS,
     PERFORMANCE,
+    TEMPORAL,
     Material,
     comparison_tasks,
     draws_of,
@@ -52,6 +54,8 @@ class Judged:
         Of the primary split.
     out_of_fold : DataFrame
         Held-out predictions of the patients who are learned from.
+    held_out : DataFrame
+        Those of everybody else, and of the latest patients; see `training.judging.held_out_file`.
     evaluation : DataFrame
         Rows of `evaluation.csv`, without the outcome.
     """
@@ -61,6 +65,7 @@ class Judged:
     models: tuple[str, ...]
     results: list[FoldResult]
     out_of_fold: pd.DataFrame
+    held_out: pd.DataFrame
     evaluation: pd.DataFrame
 
 
@@ -81,7 +86,23 @@ def judge(table: TrainingTable, workshop: Workshop) -> Judged:
     ]
     parts = measured(material, tasks, workshop, "judging")
     permuted = _permutations(table, served_model(fitted.models), workshop)
-    return replace(fitted, evaluation=pd.concat([*parts, *permuted], ignore_index=True))
+    return replace(
+        fitted,
+        held_out=_beside_out_of_fold(material),
+        evaluation=pd.concat([*parts, *permuted], ignore_index=True),
+    )
+
+
+def _beside_out_of_fold(material: Material) -> pd.DataFrame:
+    outcome, sites = material.config.outcome, material.table.site
+    return joined(
+        held_out_table(predictions, outcome=outcome, split=split, sites=sites)
+        for split, predictions in (
+            (material.split_name, material.bystanders),
+            (TEMPORAL, material.latest),
+        )
+        if len(predictions)
+    )
 
 
 def judge_secondary(table: TrainingTable, kind: str, workshop: Workshop) -> Judged:
@@ -92,7 +113,12 @@ def judge_secondary(table: TrainingTable, kind: str, workshop: Workshop) -> Judg
         *comparison_tasks(fitted.models),
     ]
     parts = measured(material, tasks, workshop, f"judging {kind}")
-    return replace(fitted, evaluation=pd.concat(parts, ignore_index=True))
+    held_out = held_out_table(
+        fitted.out_of_fold, outcome=kind, split=fitted.split_name, sites=table.site
+    )
+    return replace(
+        fitted, held_out=joined([held_out]), evaluation=pd.concat(parts, ignore_index=True)
+    )
 
 
 def judge_external(predictions: pd.DataFrame, workshop: Workshop) -> pd.DataFrame:
@@ -135,7 +161,8 @@ def _fit(table: TrainingTable, workshop: Workshop, stage: str) -> tuple[Judged, 
         bystanders=bystander_frame(table, results),
         latest=pd.DataFrame(),
     )
-    return Judged(split_name, splits, models, results, held_out, pd.DataFrame()), material
+    nothing = pd.DataFrame()
+    return Judged(split_name, splits, models, results, held_out, nothing, nothing), material
 
 
 def _latest(table: TrainingTable, models: Sequence[str], workshop: Workshop) -> pd.DataFrame:

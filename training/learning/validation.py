@@ -32,7 +32,7 @@ from training.learning.rows import BoolArray, FloatArray, IntArray, SiteArray, T
 from training.learning.splits import SINGLE_PATIENT_SITES, Split
 
 MODELS_WHEN_TOO_FEW: Final = (BASE_RATE, LOGISTIC_CLINICAL)
-_COLUMNS: Final = (
+PREDICTION_COLUMNS: Final = (
     "row", "site", "has_connectome", "repeat", "fold", "y", "model", "probability", "log_odds",
 )  # fmt: skip
 
@@ -261,7 +261,7 @@ def bystander_frame(table: TrainingTable, results: Sequence[FoldResult]) -> pd.D
     """
     others = table.bystanders
     if others is None:
-        return pd.DataFrame(columns=[*_COLUMNS, "group"])
+        return pd.DataFrame(columns=[*PREDICTION_COLUMNS, "group"])
     known = ~np.isnan(others.X[:, table.columns_of("connectivity")])
     scanned: BoolArray = np.any(known, axis=1)
     frames = [

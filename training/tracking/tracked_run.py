@@ -1,7 +1,7 @@
 """A training run in MLflow: parameters, tags, headline metrics, tables, report and model.
 
 What is logged is counts, aggregates and text. Single patients' inputs (`explanations.npz`) stay in
-the run's folder; `out_of_fold.csv` names patients by row number only.
+the run's folder; `out_of_fold.csv` and `held_out.csv` name patients by row number only.
 
 A run that was interrupted and goes on keeps its identifier in MLflow: what comes out is what the
 uninterrupted run would have given, so two entries would count one result twice. Its tag `resumed`
@@ -27,6 +27,7 @@ from serving.predictor import DOCUMENT_FILE
 from training.config import TrainingConfig
 from training.summary import (
     EVALUATION_FILE,
+    HELD_OUT_FILE,
     MODEL_FOLDER,
     OUT_OF_FOLD_FILE,
     REPORT_FILE,
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _TABLES: Final = (EVALUATION_FILE, OUT_OF_FOLD_FILE, SUMMARY_FILE, REPORT_FILE)
-_NOT_IN_EVERY_RUN: Final = (STABILITY_FILE,)
+_NOT_IN_EVERY_RUN: Final = (HELD_OUT_FILE, STABILITY_FILE)
 # A watcher that marks the run as killed holds its folder for a moment.
 _SECONDS_FOR_A_WATCHER: Final = 5.0
 

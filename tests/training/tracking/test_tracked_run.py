@@ -148,7 +148,8 @@ def test_tables_and_report_are_logged_and_patients_inputs_are_not(
     client = store()
     run = runs_of(client)[0]
     logged = {each.path for each in client.list_artifacts(run.info.run_id)}
-    assert logged == {"evaluation.csv", "out_of_fold.csv", "summary.json", "report.html"}
+    tables = {"evaluation.csv", "out_of_fold.csv", "held_out.csv", "summary.json"}
+    assert logged == {*tables, "report.html"}
     everything = {path.name for path in Path("mlartifacts").rglob("*")}
     assert {"booster.txt", "report.html"} <= everything
     assert "explanations.npz" not in everything
