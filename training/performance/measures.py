@@ -6,7 +6,7 @@ for the group). `measure_set` joins parts and averages them over the repeats of 
 within each draw, so that a patient's repeats stay together.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -58,16 +58,24 @@ def measure_set(held: HeldOut, group: IntArray, *parts: Part) -> MeasureSet:
     """
 
     def measure(weights: FloatArray) -> list[Measured]:
-        repeats = [
+        return _averages(
             [m for part in parts for m in part(held.y, p, own, weights)]
             for p, own in zip(held.probability, group, strict=True)
-        ]
-        return [
-            same[0]._replace(values=np.mean([m.values for m in same], axis=0))
-            for same in zip(*repeats, strict=True)
-        ]
+        )
 
     return measure
+
+
+def averaged(sets: Sequence[MeasureSet]) -> MeasureSet:
+    """Return the same measures of several sets, such as repeats, averaged within each draw."""
+    return lambda weights: _averages(measure(weights) for measure in sets)
+
+
+def _averages(repeats: Iterable[Sequence[Measured]]) -> list[Measured]:
+    return [
+        same[0]._replace(values=np.mean([m.values for m in same], axis=0))
+        for same in zip(*repeats, strict=True)
+    ]
 
 
 def difference(first: MeasureSet, second: MeasureSet) -> MeasureSet:

@@ -8,27 +8,35 @@ The primary analysis takes the patients of known outcome as they are. Beside it,
   `effective_n` is how many equally weighted patients would tell as much;
 - `none_reached`, `all_reached`: worst and best case, where nobody of the lost, or everybody, would
   have reached the outcome. O:E and the event rate lie between the two whatever happened; AUROC and
-  slope need not.
+  slope need not;
+- `auroc_lowest`, `auroc_highest`: the unknown outcomes given to the patients such that AUROC is as
+  low, or as high, as they can make it (see `training.performance.auroc_extremes`). It lies between
+  the two whatever happened; all that is there is AUROC. Where sites are held out, every site has
+  its own lowest, or highest, at once, and the sites are those that have an AUROC by the known
+  outcomes; where there are several repeats, each has its own, and the mean is a bound. Intervals
+  take these outcomes as if they had been seen.
 
-Each holds the performance set: proper scores, calibration, net benefit, precision-recall area,
-AUROC; where sites are held out, AUROC (a random-effects mean), precision-recall area and slope are
-those within sites. Everyone is drawn alike, the lost too, and the weights are fitted anew in each
-draw. Only the AUROC of held-out sites is not drawn: its interval takes the weights as known, and
-so leaves their own error out.
+Each of the first three holds the performance set: proper scores, calibration, net benefit,
+precision-recall area, AUROC; where sites are held out, AUROC (a random-effects mean),
+precision-recall area and slope are those within sites. Everyone is drawn alike, the lost too, and
+the weights are fitted anew in each draw. Only the AUROC of held-out sites is not drawn: its
+interval takes the weights as known, and so leaves their own error out.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from training.dataset import OUTCOME_UNKNOWN, TrainingTable
-from training.learning.rows import FloatArray
+from training.learning.rows import BoolArray, FloatArray, IntArray
 from training.learning.splits import LEAVE_ONE_SITE_OUT
 from training.performance import measures
+from training.performance.auroc_extremes import extreme_outcomes
 from training.performance.evaluation import checked_thresholds, table_of
-from training.performance.held_out import held_out_models, together
+from training.performance.held_out import HeldOut, held_out_models, together
 from training.performance.judge import Judge, Row
 from training.performance.measures import Measured, MeasureSet, Part, measure_set
 from training.performance.outcome_known import OutcomeWeights, effective_n, outcome_weights
@@ -39,6 +47,8 @@ from training.performance.site_rows import in_sites_with_auroc, summary_rows, wi
 WEIGHTED: Final = "weighted"
 # Split -> whether those of unknown outcome are taken to have reached it.
 CASES: Final = {"none_reached": 0, "all_reached": 1}
+# Split -> whether AUROC is as high as it can be.
+EXTREMES: Final = {"auroc_lowest": False, "auroc_highest": True}
 
 
 def outcomes_split(split_name: str, assumption: str) -> str:
@@ -89,6 +99,11 @@ def evaluate_missing_outcomes(
             whole = Judge(judge.model, outcomes_split(split_name, case), held, drawing)
             rows += whole.free_rows(_performance(whole, named, curves=False))
             rows += _within_site_rows(whole)
+    undecided = held_out_models(lost.assign(y=0), both_outcomes=False)
+    for case, highest in EXTREMES.items():
+        for judge in judges:
+            split = outcomes_split(split_name, case)
+            rows += _extreme_rows(judge, undecided[judge.model], split, highest=highest)
     return table_of(rows)
 
 
@@ -151,6 +166,45 @@ def _within_site_rows(judge: Judge, weights: FloatArray | None = None) -> Iterat
         yield from summary_rows(
             within, "auroc", within_site_auroc(within.held, judge.confidence, own)
         )
+
+
+def _extreme_rows(judge: Judge, lost: HeldOut, split: str, *, highest: bool) -> Iterator[Row]:
+    by_site = _by_site(judge)
+    known, held = judge.held, together(judge.held, lost)
+    unknown = np.arange(held.n) >= known.n
+    if by_site:
+        judged = np.unique(known.site[in_sites_with_auroc(known)])
+        member = np.isin(held.site, judged)
+        held, unknown = held.of(member), unknown[member]
+    apart = [held.site == name for name in np.unique(held.site)] if by_site else [slice(None)]
+    assumed = [
+        replace(held, y=y, probability=p[None], fold=fold[None])
+        for p, fold in zip(held.probability, held.fold, strict=True)
+        for y in [_assumed(held.y, p, fold, unknown, apart, highest=highest)]
+    ]
+    whole = replace(judge, split=split, held=held)
+    if not by_site:
+        ranked = [measure_set(one, one.fold, measures.ranking) for one in assumed]
+        yield from whole.free_rows(measures.averaged(ranked))
+    elif held.n:
+        within = replace(whole, held=assumed[0])
+        yield from summary_rows(within, "auroc", within_site_auroc(within.held, judge.confidence))
+
+
+def _assumed(
+    y: BoolArray,
+    p: FloatArray,
+    fold: IntArray,
+    unknown: BoolArray,
+    apart: Sequence[BoolArray | slice],
+    *,
+    highest: bool,
+) -> BoolArray:
+    """Return the outcomes at one end, of each part of the patients on its own."""
+    assumed = y.copy()
+    for m in apart:
+        assumed[m] = extreme_outcomes(y[m], p[m], fold[m], unknown[m], highest=highest)
+    return assumed
 
 
 def _by_site(judge: Judge) -> bool:

@@ -27,6 +27,8 @@ _MISSING: Final = {
     "weighted": "Weighted for who had an outcome",
     "none_reached": "As if none of the others had reached it",
     "all_reached": "As if all of the others had reached it",
+    "auroc_lowest": "As if those had reached it who make AUROC lowest",
+    "auroc_highest": "As if those had reached it who make AUROC highest",
 }
 
 
@@ -36,7 +38,8 @@ def missing_outcomes_table(summary: RunSummary, evaluation: Evaluation) -> Table
     assumed = {
         label: f"{split}/outcomes={name}"
         for name, label in _MISSING.items()
-        if evaluation.at(model, f"{split}/outcomes={name}", "brier")
+        if evaluation.at(model, f"{split}/outcomes={name}", "auroc")
+        or evaluation.at(model, f"{split}/outcomes={name}", "brier")
     }
     if not assumed:
         return None

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from cohort_tables import simulated_table
 from scipy.special import expit
-from sklearn.metrics import brier_score_loss, log_loss
+from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from training.dataset import OUTCOME_UNKNOWN, Bystanders, TrainingTable
 from training.learning.rows import BoolArray, FloatArray
@@ -129,6 +129,56 @@ def test_the_truth_lies_between_worst_and_best_case_whoever_was_lost() -> None:
     assert worst < truth < best
     # Weights cannot know that those who did not respond left.
     assert at(found, "weighted")["estimate"]["o_to_e"] > truth + 0.05
+
+
+def test_the_lowest_and_the_highest_auroc_are_those_of_every_site_at_once() -> None:
+    table, known, gone, everyone = lost(at_random=False)
+    found = judged(table, known, gone)
+    assumed = gone.assign(row=gone["row"] + len(known))
+    for case, above in (("auroc_lowest", False), ("auroc_highest", True)):
+        rows = at(found, case)
+        assert set(rows.index) == {"auroc", "auroc_tau", "auroc_prediction_interval"}
+        best = [
+            _ends(known[known["site"] == site], assumed[assumed["site"] == site], highest=above)
+            for site in np.unique(table.site)
+        ]
+        expected = primary(pd.concat([known, *best]), LOSO)["auroc"]
+        assert rows["estimate"]["auroc"] == pytest.approx(expected)
+        assert rows["n"]["auroc"] == 400
+    truth = primary(everyone, LOSO)["auroc"]
+    lowest, highest = (
+        at(found, f"auroc_{end}")["estimate"]["auroc"] for end in ("lowest", "highest")
+    )
+    assert lowest + 0.05 < truth < highest - 0.05
+
+
+def _ends(known: pd.DataFrame, gone: pd.DataFrame, *, highest: bool) -> pd.DataFrame:
+    """Return the unknown of one site with the outcomes of the best of all numbers of events."""
+    ranked = gone.sort_values("probability", ascending=not highest)
+    ways = [ranked.assign(y=(np.arange(len(gone)) < k) * 1.0) for k in range(len(gone) + 1)]
+
+    def auroc(way: pd.DataFrame) -> float:
+        everyone = pd.concat([known, way])
+        return float(roc_auc_score(everyone["y"], everyone["probability"]))
+
+    return max(ways, key=auroc) if highest else min(ways, key=auroc)
+
+
+def test_over_folds_no_other_assignment_lies_beyond() -> None:
+    table, known, gone, _ = lost()
+    known, gone = (
+        pd.concat([part.assign(repeat=r, fold=(part["row"] + r) % 3) for r in (0, 1)])
+        for part in (known, gone)
+    )
+    found = judged(table, known, gone, CV)
+    ends = [at(found, case, CV).loc["auroc"] for case in ("auroc_lowest", "auroc_highest")]
+    assert all(row["lower"] <= row["estimate"] <= row["upper"] for row in ends)
+    rng = np.random.default_rng(0)
+    for share in (0.1, 0.5, 0.9):
+        reached = dict(zip(gone["row"], rng.random(len(gone)) < share, strict=True))
+        assumed = gone.assign(y=gone["row"].map(reached) * 1.0, row=gone["row"] + len(known))
+        auroc = primary(pd.concat([known, assumed]), CV)["auroc"]
+        assert ends[0]["estimate"] < auroc < ends[1]["estimate"]
 
 
 def test_without_any_pattern_weights_change_nothing_but_the_noise() -> None:

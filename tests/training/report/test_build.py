@@ -237,6 +237,7 @@ def test_what_could_change_the_result_is_that_of_the_evaluation(simulated: Finis
     for label, place, nth in (
         ("Weighted for who had an outcome", f"{split}/outcomes=weighted", 0),
         ("As if none of the others", f"{split}/outcomes=none_reached", 0),
+        ("As if those had reached it who make AUROC lowest", f"{split}/outcomes=auroc_lowest", 0),
         ("sham", f"{split}/arm=sham", 0),
         ("active minus sham", f"{split}/arm=active-sham", 0),
         ("under 40", f"{split}/subgroup=age:under 40", 0),
