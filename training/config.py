@@ -116,6 +116,9 @@ class SubgroupsConfig(BaseModel):
     model_config = _STRICT
 
     columns: tuple[str, ...] = Field(description="Names of features.")
+    cuts: dict[str, tuple[float, ...]] = Field(
+        description="Name of a feature: where its levels after the first begin, ascending."
+    )
 
 
 class ChecksConfig(BaseModel):
@@ -207,6 +210,7 @@ def _merged(defaults: dict[str, Any], changes: dict[str, Any], path: Path) -> di
         raise ConfigurationError(f"The configuration {path} names unknown settings.", problems)
     merged = dict(defaults)
     for name, value in changes.items():
-        nested = isinstance(defaults[name], dict) and isinstance(value, dict)
+        # A table that is empty by default takes names of the user's own.
+        nested = isinstance(defaults[name], dict) and defaults[name] and isinstance(value, dict)
         merged[name] = _merged(defaults[name], value, path) if nested else value
     return merged

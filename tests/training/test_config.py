@@ -21,6 +21,14 @@ def test_a_users_file_changes_only_what_it_names(tmp_path: Path) -> None:
     assert config.digest != default.digest
 
 
+def test_cuts_take_names_of_the_users_own(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, "[subgroups.cuts]\nage_years = [30, 50, 65]\n"))
+    assert config.subgroups.cuts == {"age_years": (30, 50, 65)}
+    assert load_config().subgroups.cuts == {}
+    with pytest.raises(ConfigurationError, match=r"subgroups\.cuts\.age_years"):
+        load_config(write(tmp_path, "[subgroups.cuts]\nage_years = ['young']\n"))
+
+
 def test_digest_depends_on_the_choices_alone(tmp_path: Path) -> None:
     assert load_config(write(tmp_path, "seed = 7\n")).digest == load_config().digest
 

@@ -71,10 +71,12 @@ class Judged:
 
 def judge(table: TrainingTable, workshop: Workshop) -> Judged:
     """Validate the models on the primary outcome and measure all that the report speaks of."""
+    # First, so that a mistyped name does not cost the time of all fits.
+    groups = subgroups(table, workshop.config.subgroups.columns, workshop.config.subgroups.cuts)
     fitted, material = _fit(table, workshop, "validating")
     material = replace(
         material,
-        subgroups=subgroups(table, workshop.config.subgroups.columns),
+        subgroups=groups,
         latest=_latest(table, fitted.models, workshop),
     )
     names = [*PARTS, *(OF_BYSTANDERS if len(material.bystanders) else ())]

@@ -20,7 +20,8 @@ Splits:
   this curve implies at the event rate of these sites together, and `calibration_slope` with an
   intercept for every site, since the pooled slope comes out too small. Only sites with 5 patients
   of either outcome;
-- `leave_one_site_out/site=NAME`: `auroc`, `brier`, `o_to_e` of one site, small cells withheld;
+- `leave_one_site_out/site=NAME`: `auroc`, `brier`, `o_to_e`, `calibration_slope` of one site, small
+  cells withheld;
 - `external`, `temporal`: all of it, ranking everyone, since one fit predicted everyone; from three
   sites on `/within_site`, without `auprc`, and `/site=NAME` as above;
 - further rows of the same table: `training.performance.subgroups`, `scanned`, `other_arms`,

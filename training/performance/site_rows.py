@@ -82,8 +82,8 @@ def _within_site_ratio(held: HeldOut, confidence: float) -> RandomEffects:
 def single_site_rows(judge: Judge) -> Iterator[Row]:
     """Yield the rows of each site, in alphabetical order, small cells withheld.
 
-    Brier score and O:E are withheld where few patients are at a site, O:E too where few of them
-    reached the outcome or did not, and either where it could be had by subtraction.
+    Brier score, O:E and slope are withheld where few patients are at a site, the last two also
+    where few of them reached the outcome or did not, and all where it could be had by subtraction.
     """
     members = _members_of_sites(judge.held)
     counts = [int(np.count_nonzero(member)) for member in members]
@@ -98,6 +98,7 @@ def single_site_rows(judge: Judge) -> Iterator[Row]:
             parts: list[Part] = [measures.score]
             if held.smaller_class >= SMALLEST_CELL:
                 parts.append(measures.event_ratio)
+                parts += [measures.slope] if held.varies_within_folds else []
             yield from single.free_rows(measure_set(held, held.fold, *parts))
 
 

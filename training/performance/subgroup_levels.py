@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,7 @@ from training.dataset import TrainingTable
 from training.learning.rows import FloatArray, SiteArray
 
 UNKNOWN: Final = "unknown"
+_AGE: Final = "age_years"
 # Trials of TMS in late life take patients from 60 on (Blumberger et al. 2022, JAMA Psychiatry
 # 79:1065, doi:10.1001/jamapsychiatry.2022.2862); 40 parts the others about evenly.
 AGE_BANDS_YEARS: Final = (40.0, 60.0)
@@ -51,8 +53,9 @@ def subgroups(
     """Return the subgroups of a cohort's patients that have two levels or more.
 
     Sex (female or not), age (under 40, 40 to 59, 60 and over), anxious (GAD-7 of 10 or more, where
-    anxiety was rated on the GAD-7), and the columns that the user names: one with two values by
-    value, others at the given cuts or, without them, at their median.
+    anxiety was rated on the GAD-7), and the columns that the user names or cuts: one with two
+    values by value, others at the given cuts or, without them, at their median. Cuts of `age_years`
+    replace the three bands.
 
     Parameters
     ----------
@@ -67,15 +70,19 @@ def subgroups(
         When the cohort has no such feature, or cuts do not ascend.
     """
     places = {feature.name: number for number, feature in enumerate(table.features)}
-    found = [_sex(table, places), _age(table, places), _anxious(table, places)]
-    for name in dict.fromkeys(columns):
+    cuts = dict(cuts or {})
+    bands = cuts.pop(_AGE, None) if _AGE in places else None
+    found = [_sex(table, places), _age(table, places, bands), _anxious(table, places)]
+    for name in dict.fromkeys([*columns, *cuts]):
+        if name == _AGE and bands is not None:
+            continue
         if name not in places:
             raise ConfigurationError(
                 f"[subgroups] names the column {name}, which is not a feature of this cohort."
                 + did_you_mean(name, places)
             )
         feature, values = table.features[places[name]], table.X[:, places[name]]
-        found.append(_named(feature, values, (cuts or {}).get(name)))
+        found.append(_named(feature, values, cuts.get(name)))
     return tuple(each for each in found if each is not None and len(_present(each)) > 1)
 
 
@@ -89,11 +96,16 @@ def _sex(table: TrainingTable, places: Mapping[str, int]) -> Subgroup | None:
     return _by_value("sex", "Sex", table.X[:, places["female"]], {1.0: "female", 0.0: "not female"})
 
 
-def _age(table: TrainingTable, places: Mapping[str, int]) -> Subgroup | None:
-    if "age_years" not in places:
+def _age(
+    table: TrainingTable, places: Mapping[str, int], cuts: Sequence[float] | None
+) -> Subgroup | None:
+    if _AGE not in places:
         return None
+    years, label = table.X[:, places[_AGE]], "Age in years"
+    if cuts is not None:
+        return _by_cuts("age", label, years, cuts, _levels_between(_AGE, cuts))
     levels = ("under 40", "40 to 59", "60 and over")
-    return _by_cuts("age", "Age in years", table.X[:, places["age_years"]], AGE_BANDS_YEARS, levels)
+    return _by_cuts("age", label, years, AGE_BANDS_YEARS, levels)
 
 
 def _anxious(table: TrainingTable, places: Mapping[str, int]) -> Subgroup | None:
@@ -110,11 +122,7 @@ def _named(feature: Feature, values: FloatArray, cuts: Sequence[float] | None) -
     known = values[~np.isnan(values)]
     distinct = np.unique(known)
     if cuts is not None:
-        if not cuts or list(cuts) != sorted(set(cuts)):
-            raise ConfigurationError(
-                f"The cuts of {feature.name} in [subgroups] have to ascend, each given once."
-            )
-        levels = (f"under {cuts[0]:g}", *(f"from {cut:g}" for cut in cuts))
+        levels = _levels_between(feature.name, cuts)
         return _by_cuts(feature.name, feature.label, values, cuts, levels)
     if len(distinct) > 2:
         # The median may be one patient's value, so no level tells it.
@@ -124,6 +132,16 @@ def _named(feature: Feature, values: FloatArray, cuts: Sequence[float] | None) -
     names = {1.0: "yes", 0.0: "no"} if feature.unit == YES_NO else {}
     labels = {float(value): names.get(float(value), f"{value:g}") for value in distinct}
     return _by_value(feature.name, feature.label, values, labels)
+
+
+def _levels_between(name: str, cuts: Sequence[float]) -> tuple[str, ...]:
+    if not cuts or list(cuts) != sorted(set(cuts)):
+        raise ConfigurationError(
+            f"[subgroups] gives cuts of {name} that do not ascend; give one or more, each once, "
+            "the lowest first."
+        )
+    between = [f"{low:g} to under {high:g}" for low, high in pairwise(cuts)]
+    return (f"under {cuts[0]:g}", *between, f"{cuts[-1]:g} and over")
 
 
 def _by_value(name: str, label: str, values: FloatArray, labels: Mapping[float, str]) -> Subgroup:

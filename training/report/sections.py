@@ -26,8 +26,11 @@ _ROC_RATES = (0.1, 0.2, 0.3, 0.5)
 _CALIBRATION_STEP = 0.1
 _DECISION_THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6)
 FEW_EVENTS: Final = 10
-_OF_SITES: Final = {"auroc": "AUROC", "o_to_e": "Observed to expected"}
-_TERMS: Final = {"auroc": "auroc", "o_to_e": "o-to-e"}
+_OF_SITES: Final = {
+    "auroc": "AUROC", "o_to_e": "Observed to expected", "calibration_slope": "Slope",
+}  # fmt: skip
+_TERMS: Final = {"auroc": "auroc", "o_to_e": "o-to-e", "calibration_slope": "calibration-slope"}
+# What is summarised over sites by random effects, on which scale.
 _SCALES: Final = {"auroc": "logit", "o_to_e": "log"}
 
 
@@ -221,7 +224,7 @@ def decision_picture(summary: RunSummary, evaluation: Evaluation) -> Picture | N
 
 
 def sites_table(summary: RunSummary, evaluation: Evaluation) -> Table:
-    """Return patients, events and, where whole sites were held out, AUROC and O:E of each."""
+    """Return patients and events of each site, and AUROC, O:E and slope where held out."""
     main = judged_model(summary)
     found = {name: evaluation.sites(main, name) for name in _OF_SITES}
     shown = [name for name, sites in found.items() if sites]
@@ -230,8 +233,11 @@ def sites_table(summary: RunSummary, evaluation: Evaluation) -> Table:
         [*_site_cells(site), *(estimate_cell(found[name].get(site.site)) for name in shown)]
         for site in summary.sites
     ]
-    if shown and any(evaluation.average_site(main, name) for name in shown):
-        average = [estimate_cell(evaluation.average_site(main, name)) for name in shown]
+    summarised = {name: evaluation.average_site(main, name) for name in _SCALES}
+    if any(summarised[name] for name in shown if name in summarised):
+        average = [
+            estimate_cell(summarised[name]) if name in summarised else Cell("") for name in shown
+        ]
         rows.append([Cell("Average site (random effects)"), Cell(""), Cell(""), *average])
     caption = "Patients at each site; small counts, and what would tell them, are withheld"
     return table(caption, ["Site", "Patients", "Reached the outcome", *heads], rows)
@@ -255,13 +261,13 @@ def further_site_sentence(summary: RunSummary, evaluation: Evaluation) -> str:
     """Say which AUROC and O:E a further site may expect, where the sites allow it."""
     main = judged_model(summary)
     parts = []
-    for name, label in _OF_SITES.items():
+    for name, scale in _SCALES.items():
         ahead = evaluation.average_site(main, f"{name}_prediction_interval")
         if ahead is None or not ahead.has_interval:
             continue
         tau = evaluation.average_site(main, f"{name}_tau")
-        spread = f" (SD between sites {tau.number()}, {_SCALES[name]} scale)" if tau else ""
-        words = label if name == "auroc" else lower_first(label)
+        spread = f" (SD between sites {tau.number()}, {scale} scale)" if tau else ""
+        words = _OF_SITES[name] if name == "auroc" else lower_first(_OF_SITES[name])
         parts.append(f"{words} between {ahead.lower:.2f} and {ahead.upper:.2f}{spread}")
     if not parts:
         return ""

@@ -17,6 +17,8 @@ from held_out_predictions import (
     predictions,
     rows,
 )
+from scipy.special import logit
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from data_schemas.errors import ConfigurationError, DataError
@@ -69,6 +71,12 @@ def test_every_site_has_its_own_rows_with_its_own_patients() -> None:
         assert estimate(table, CLINICAL, split, "auroc") == pytest.approx(roc_auc_score(y, p))
         assert estimate(table, CLINICAL, split, "brier") == pytest.approx(brier_score_loss(y, p))
         assert estimate(table, CLINICAL, split, "o_to_e") == pytest.approx(y.mean() / p.mean())
+        fitted = LogisticRegression(C=np.inf, tol=1e-9).fit(logit(p)[:, None], y)
+        slope = rows(table, CLINICAL, split, "calibration_slope").iloc[0]
+        assert slope["estimate"] == pytest.approx(fitted.coef_[0, 0], abs=1e-5)
+        assert slope["lower"] < slope["estimate"] < slope["upper"]
+        # One fit gave everyone at a site the same: a constant has no slope.
+        assert rows(table, "base_rate", split, "calibration_slope").empty
         assert (table[table["split"] == split]["n"] == member.sum()).all()
 
 
@@ -228,7 +236,8 @@ def test_small_cells_of_sites_are_withheld_with_those_that_would_tell_them() -> 
     few.loc[member, "y"] = few.loc[member, "row"].isin(few.loc[member, "row"].unique()[:3]) * 1
     table = judged(few)
     assert len(rows(table, BOTH, f"{LOSO}/site=site 1", "brier")) == 1
-    assert rows(table, BOTH, f"{LOSO}/site=site 1", "o_to_e").empty
+    for metric in ("o_to_e", "calibration_slope"):
+        assert rows(table, BOTH, f"{LOSO}/site=site 1", metric).empty
 
 
 def test_the_ratio_within_sites_is_wider_than_that_of_these_patients() -> None:

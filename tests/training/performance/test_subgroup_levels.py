@@ -60,8 +60,20 @@ def test_named_columns_are_parted_by_value_at_the_median_or_where_the_user_says(
     low, high = "up to the median", "above the median"
     assert trials.level.tolist()[:6] == [low, low, low, high, high, UNKNOWN]
     cut = only(subgroups(table, ("failed_trials",), {"failed_trials": (2, 4)}))
-    assert cut.levels == ("under 2", "from 2", "from 4")
-    assert cut.level.tolist()[:5] == ["under 2", "from 2", "from 2", "from 4", "from 4"]
+    middle, high = "2 to under 4", "4 and over"
+    assert cut.levels == ("under 2", middle, high)
+    assert cut.level.tolist()[:5] == ["under 2", middle, middle, high, high]
+    # Who cuts a column names it.
+    assert only(subgroups(table, cuts={"failed_trials": (2, 4)})).levels == cut.levels
+
+
+def test_the_bands_of_age_may_be_cut_otherwise() -> None:
+    table = with_columns(age_years=[20, 30, 49.9, 50, 80])
+    for columns in ((), ("age_years",)):
+        age = only(subgroups(table, columns, {"age_years": (30, 50)}))
+        assert age.name == "age"
+        middle, high = "30 to under 50", "50 and over"
+        assert age.level.tolist()[:5] == ["under 30", middle, middle, high, high], columns
 
 
 def test_what_parts_nobody_is_left_out() -> None:
@@ -72,5 +84,7 @@ def test_a_name_that_is_no_feature_and_cuts_that_do_not_ascend_are_refused() -> 
     table = with_columns(failed_trials=[1, 2, 3])
     with pytest.raises(ConfigurationError, match=r"failed_trial, which .* 'failed_trials'"):
         subgroups(table, ("failed_trial",))
-    with pytest.raises(ConfigurationError, match="have to ascend"):
+    with pytest.raises(ConfigurationError, match="do not ascend"):
         subgroups(table, ("failed_trials",), {"failed_trials": (3, 2)})
+    with pytest.raises(ConfigurationError, match=r"failed_trial, which .* 'failed_trials'"):
+        subgroups(table, cuts={"failed_trial": (2, 3)})

@@ -37,6 +37,7 @@ OBSERVED: tuple[Row, ...] = (
     (LIGHTGBM_BOTH, WITHIN, "calibration_slope", nan, 0.86),
     (LIGHTGBM_BOTH, f"{LOSO}/site=hill", "o_to_e", nan, 0.49),
     (LIGHTGBM_BOTH, f"{LOSO}/site=hill", "auroc", nan, 0.58),
+    (LIGHTGBM_BOTH, f"{LOSO}/site=hill", "calibration_slope", nan, 0.77),
     (LIGHTGBM_BOTH, "temporal", "brier", nan, 0.25),
     (LIGHTGBM_BOTH, "temporal", "auroc", nan, 0.61),
     (LIGHTGBM_BOTH, "temporal", "o_to_e", nan, 0.90),
@@ -98,8 +99,8 @@ def test_observed_to_expected_is_that_of_all_patients_and_the_slope_that_within_
 
 def test_the_average_site_has_a_row_and_a_further_one_a_sentence() -> None:
     shown = sites_table(summary(), evaluation())
-    assert row_of(shown, "hill")[3:] == ["0.58", "0.49"]
-    assert row_of(shown, "Average site (random effects)")[3:] == ["0.56", "0.92"]
+    assert row_of(shown, "hill")[3:] == ["0.58", "0.49", "0.77"]
+    assert row_of(shown, "Average site (random effects)")[3:] == ["0.56", "0.92", ""]
     warned = [row[0].text for row in shown.rows if "too few to judge" in row[2].detail]
     assert warned == ["hill"]
     assert "observed to expected between 0.87 and 0.97 (SD between sites 0.22, log scale)" in (
