@@ -1,8 +1,18 @@
 """Whether a pipeline finds signal where there is none: outcomes permuted, everything learned anew.
 
-The outcome is permuted within sites, so that sites keep their event rates, and nothing but the tie
-between a patient's features and outcome is broken. Splits, tuning, recalibration: all is done again
-on each permuted outcome (Ojala and Garriga 2010, Journal of Machine Learning Research 11:1833).
+What is tested: that, at each site, outcome and features are independent of each other. The outcome
+is permuted within sites, whether whole sites are held out or single patients, so that sites keep
+their event rates, and nothing but the tie between a patient's features and outcome is broken. That
+sites differ, in outcomes and in features alike, is part of the null and no evidence against it: a
+model that knows no more than the site has no small p. (Outcomes permuted across sites would test
+that too, and reject where only sites differ.) A small p says that something was learned that
+carries over to the patients held out, and nothing of how much: that is for the AUROC and its
+interval.
+
+Splits, tuning, recalibration: all is done again on each permuted outcome (Ojala and Garriga 2010,
+Journal of Machine Learning Research 11:1833). Splits of whole sites are the same in each
+permutation; folds of single patients are stratified by the outcome, and so drawn for the permuted
+one.
 
 Rows, under `permutation`: `auroc_p` and `brier_p`, with the interval that comes from permuting a
 finite number of times; `auroc_permuted` and `brier_permuted`, quantiles of the null distribution,

@@ -1,5 +1,7 @@
 """The permutation test: what it permutes, what it computes, and that its p is uniform on noise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,9 +11,11 @@ from scipy.stats import binomtest
 from training.engine.engines import LocalEngine
 from training.engine.stage import run_stage
 from training.learning.models import LOGISTIC_CLINICAL
+from training.learning.rows import BoolArray
 from training.learning.splits import outer_splits
 from training.learning.validation import out_of_fold_frame, validate
 from training.performance.evaluation import evaluate
+from training.performance.held_out import HeldOut
 from training.performance.permutation import (
     NULL_QUANTILES,
     permutation_p,
@@ -22,6 +26,7 @@ from training.performance.permutation import (
 )
 
 CONFIG = quick_config()
+FAILED_TRIALS = [feature.name for feature in simulated_table(4).features].index("failed_trials")
 
 
 def test_outcomes_move_within_sites_only() -> None:
@@ -31,6 +36,55 @@ def test_outcomes_move_within_sites_only() -> None:
     for name in table.site_names:
         member = table.site == name
         assert permuted[member].sum() == table.y[member].sum()
+
+
+@pytest.mark.parametrize("n_sites", [1, 2, 4])
+def test_what_is_judged_has_the_event_rate_of_each_site(
+    n_sites: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = simulated_table(160, n_sites)
+    plan = plan_permutations(table, LOGISTIC_CLINICAL, CONFIG, too_few=False)
+    seen: list[BoolArray] = []
+
+    def keep(held: HeldOut) -> float:
+        seen.append(held.y)
+        return 0.0
+
+    monkeypatch.setattr("training.performance.permutation._brier", keep)
+    for number in (1, 2):
+        permuted_performance(plan, number)
+    assert (seen[0] != seen[1]).any()
+    for y in seen:
+        assert (y != table.y).any()
+        for name in table.site_names:
+            member = table.site == name
+            assert y[member].sum() == table.y[member].sum()
+
+
+def test_sites_that_differ_are_no_evidence_where_whole_sites_are_held_out() -> None:
+    """Between sites failed trials tell all of the outcome, within them nothing."""
+    rng = np.random.default_rng(2)
+    table = simulated_table(240, 8)
+    code = np.unique(table.site, return_inverse=True)[1]
+    X = np.full_like(table.X, np.nan)
+    X[:, FAILED_TRIALS] = code + rng.normal(0, 1, 240)
+    y = rng.random(240) < 0.25 + code / 14
+    # Nothing is tuned, which saves time and matters to nothing here.
+    plan = plan_permutations(replace(table, X=X, y=y), LOGISTIC_CLINICAL, CONFIG, too_few=True)
+    observed, *null = (permuted_performance(plan, number) for number in range(20))
+    p = {
+        name: permutation_p(
+            sign * observed[name], np.array([sign * each[name] for each in null]), 0.95
+        )[0]
+        for name, sign in (("auroc", 1.0), ("brier", -1.0))
+    }
+    assert min(p.values()) > 0.05
+    # Outcomes permuted across sites would have taken the sites for knowledge of patients.
+    across = [
+        permuted_performance(replace(plan, rows=replace(plan.rows, y=rng.permutation(y))), 0)
+        for _ in range(19)
+    ]
+    assert observed["brier"] < min(each["brier"] for each in across)
 
 
 @pytest.mark.parametrize("n_sites", [1, 4])
