@@ -1,5 +1,8 @@
 """How good a scan is, from the files beside it.
 
+What the scan's own file tells goes first, then its sidecar, then the tables of the run
+(`features.readers.companions`).
+
 The sidecar has the name of the file and ends in `.json`. Read from it, where present:
 
 | key | meaning |
@@ -10,8 +13,8 @@ The sidecar has the name of the file and ends in `.json`. Read from it, where pr
 | `GlobalSignalRegressed` | true or false; wins, for strategies that XCP-D does not name |
 """
 
+import re
 from dataclasses import replace
-from pathlib import PurePath
 from typing import Any
 
 import orjson
@@ -19,6 +22,7 @@ from pydantic import ValidationError
 
 from data_schemas.connectome import Connectome
 from data_schemas.errors import FieldProblem, field_problems
+from features.readers.companions import coverage, run_quality
 from features.readers.source import Source, refuse
 
 # XCP-D's denoising strategies (its data/nuisance/*.yml): is the global signal among the
@@ -36,21 +40,30 @@ _SIDECAR_KEYS = {
 
 
 def with_quality(connectome: Connectome, source: Source) -> Connectome:
-    """Return the connectome with what the files beside it tell of its quality.
+    """Return the connectome with what its name and the files beside it tell of its quality.
 
     Raises
     ------
     DataError
         Naming the file beside it that cannot be read or holds what cannot be.
     """
-    sidecar = source.companion(PurePath(source.name).with_suffix(".json").name)
-    if sidecar is None:
-        return connectome
+    quality = run_quality(source) | {"coverage": coverage(source, connectome.labels)}
+    if volumes := re.search(r"_desc-([0-9]{1,5})volumes_", source.name):
+        quality["n_volumes"] = int(volumes.group(1))
+    sidecar = source.companion(f"{source.stem}.json")
+    if sidecar is not None:
+        quality |= _known(_sidecar_quality(sidecar))
+    quality |= _known(dict(connectome))
     try:
-        return Connectome(**{**dict(connectome), **_sidecar_quality(sidecar)})
+        return Connectome(**quality)
     except ValidationError as error:
-        # The connectome has passed its checks, so that only the sidecar can be wrong.
-        refuse(sidecar.where, "The sidecar holds what cannot be.", *_sidecar_problems(error))
+        # The connectome has passed its checks, so that only the files beside it can be wrong.
+        where = source.where if sidecar is None else sidecar.where
+        refuse(where, "What lies beside the scan holds what cannot be.", *_problems(error))
+
+
+def _known(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _sidecar_quality(sidecar: Source) -> dict[str, Any]:
@@ -68,7 +81,7 @@ def _sidecar_quality(sidecar: Source) -> dict[str, Any]:
     return quality
 
 
-def _sidecar_problems(error: ValidationError) -> list[FieldProblem]:
+def _problems(error: ValidationError) -> list[FieldProblem]:
     return [
         replace(problem, field=_SIDECAR_KEYS.get(problem.field, problem.field))
         for problem in field_problems(error)

@@ -3,9 +3,8 @@
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from data_schemas.connectome import Connectome
-from data_schemas.errors import DataError
+from features.readers.delimited import read_delimited
 from features.readers.quality import with_quality
-from features.readers.relmat import read_relmat
 from features.readers.source import MAXIMUM_FILE_BYTES, Source, refuse
 
 MAXIMUM_UPLOAD_BYTES = 20_000_000
@@ -36,7 +35,7 @@ def read_connectome(
     DataError
         Naming the file, and the rows and columns that are wrong, never a value.
     """
-    return _read(Source.from_path(path, limit_bytes, root))
+    return _read(Source.from_path(path, limit_bytes, root), limit_bytes)
 
 
 def read_uploaded_connectome(
@@ -65,14 +64,9 @@ def read_uploaded_connectome(
     last = PureWindowsPath(PurePosixPath(name).name).name or "connectome"
     if len(data) > limit_bytes:
         refuse(last, f"The file is larger than {limit_bytes // 1_000_000} MB.")
-    return _read(Source(last, last, data))
+    return _read(Source(last, last, data), limit_bytes)
 
 
-def _read(source: Source) -> Connectome:
-    try:
-        connectome = read_relmat(source)
-    except DataError as error:
-        if error.message.startswith(f"{source.where}: "):
-            raise
-        refuse(source.where, error.message, *error.problems)
-    return with_quality(connectome, source)
+def _read(packed: Source, limit_bytes: int) -> Connectome:
+    source = packed.decompressed(limit_bytes)
+    return with_quality(read_delimited(source), source)

@@ -1,6 +1,7 @@
 """A file as bytes, and the files beside it that may be read with it; everything bounded."""
 
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Never, Self
 
@@ -9,6 +10,9 @@ from data_schemas.errors import DataError, FieldProblem
 # A matrix of the largest atlas written with 20 digits takes 30 MB.
 MAXIMUM_FILE_BYTES = 40_000_000
 MAXIMUM_SIDECAR_BYTES = 1_000_000
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_WINDOW = 31  # zlib: the largest window, with a gzip header
 
 
 def refuse(where: str, what: str, *problems: FieldProblem) -> Never:
@@ -50,6 +54,11 @@ class Source:
     folder: Path | None = None
     root: Path | None = None
 
+    @property
+    def stem(self) -> str:
+        """Its name without the ending."""
+        return PurePath(self.name).stem
+
     @classmethod
     def from_path(cls, path: Path, limit: int, root: Path | None = None) -> Self:
         """Read a file of at most `limit` bytes; companions must stay in `root` or its folder.
@@ -63,22 +72,75 @@ class Source:
         inside = (folder if root is None else root).resolve()
         return cls(str(path), path.name, _read(path, limit), folder, inside)
 
-    def companion(self, name: str, limit: int = MAXIMUM_SIDECAR_BYTES) -> "Source | None":
-        """Return a file of this name beside this one, or None where there is none.
+    def decompressed(self, limit: int) -> Self:
+        """Return the file without its gzip compression, if its name or content tells of one.
+
+        Parameters
+        ----------
+        limit : int
+            The largest content; no more than that is ever unpacked.
 
         Raises
         ------
         DataError
-            When it is too large, cannot be read, or is a link that leads out of the folder.
+            When it is larger, damaged or cut short.
         """
+        if not self.data.startswith(_GZIP_MAGIC):
+            if self.name.lower().endswith(".gz"):
+                refuse(self.where, "The file is not compressed with gzip, as its name says.")
+            return self
+        content, rest = b"", self.data
+        while rest:
+            member = zlib.decompressobj(_GZIP_WINDOW)
+            try:
+                content += member.decompress(rest, limit + 1 - len(content))
+            except zlib.error:
+                refuse(self.where, "The compressed file is damaged.")
+            if len(content) > limit:
+                refuse(self.where, f"Unpacked, the file is larger than {limit // 1_000_000} MB.")
+            if not member.eof:
+                refuse(self.where, "The compressed file is cut short.")
+            rest = member.unused_data
+        name = self.name[:-3] if self.name.lower().endswith(".gz") else self.name
+        return replace(self, name=name, data=content)
+
+    def companion(
+        self, name: str, limit: int = MAXIMUM_SIDECAR_BYTES, *, upwards: bool = False
+    ) -> "Source | None":
+        """Return a file of this name beside this one, or None where there is none.
+
+        Parameters
+        ----------
+        name : str
+            Its last part is used.
+        limit : int
+            The largest file to read, in bytes.
+        upwards : bool
+            Look also in the folders above, up to the root.
+
+        Raises
+        ------
+        DataError
+            When it is too large, cannot be read, or is a link that leads out of the root.
+        """
+        path = self.companion_path(name, upwards=upwards)
+        if path is None:
+            return None
+        return Source(str(path), path.name, _read(path, limit), path.parent, self.root)
+
+    def companion_path(self, name: str, *, upwards: bool = False) -> Path | None:
+        """Return where a companion lies, as `companion` finds and refuses it."""
         if self.folder is None or self.root is None:
             return None
-        path = self.folder / PurePath(name).name
-        if not path.exists():
-            return None
+        folder = self.folder
+        while not (path := folder / PurePath(name).name).exists():
+            inside = folder.resolve()
+            if not upwards or inside == self.root or not inside.is_relative_to(self.root):
+                return None
+            folder = folder.parent
         if not path.resolve().is_relative_to(self.root):
             refuse(str(path), "This is a link that leads out of the data folder; copy the file.")
-        return Source(str(path), path.name, _read(path, limit), self.folder, self.root)
+        return path
 
 
 def _read(path: Path, limit: int) -> bytes:

@@ -1,17 +1,26 @@
 """Text tables of numbers: lines, and cells read exactly, by way of JSON where possible."""
 
 import re
+from collections.abc import Sequence
 from math import isfinite
 
+import numpy as np
+import numpy.typing as npt
 import orjson
 
+from data_schemas.errors import FieldProblem
 from features.readers.source import Source, refuse
+
+FloatArray = npt.NDArray[np.float64]
+
+TAB, COMMA = b"\t", b","
 
 _MISSING = {"", "n/a", "NA", "NaN", "nan"}
 _NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 # What would make JSON of a row something else than numbers and the nulls put in for n/a: strings,
-# lists, objects, true, false, null, and commas, which separate only after the tabs are replaced.
-_OTHER_JSON = (b'"', b"[", b"{", b"u", b"f", b",")
+# lists, objects, true, false and null; and in a table with tabs commas, which separate only after
+# the tabs are replaced.
+_OTHER_JSON = (b'"', b"[", b"{", b"u", b"f")
 
 
 def table_lines(source: Source) -> list[bytes]:
@@ -23,8 +32,8 @@ def table_lines(source: Source) -> list[bytes]:
         When it is empty or not text.
     """
     data = source.data.removeprefix(b"\xef\xbb\xbf")
-    if b"\x00" in data or data.startswith(b"\x1f\x8b"):
-        refuse(source.where, "The file is not text; an uncompressed table with tabs is expected.")
+    if b"\x00" in data:
+        refuse(source.where, "The file is not text; a table of numbers is expected.")
     lines = data.splitlines()
     while lines and not lines[-1].strip():
         lines.pop()
@@ -33,21 +42,91 @@ def table_lines(source: Source) -> list[bytes]:
     return lines
 
 
-def decoded(where: str, data: bytes) -> str:
-    """Return UTF-8 text, or refuse the file.
+def separator_of(name: str) -> bytes:
+    """Return what separates the cells of a table by its name: commas in a `.csv`, else tabs."""
+    return COMMA if name.lower().endswith(".csv") else TAB
+
+
+def text_cells(where: str, line: bytes, separator: bytes) -> list[str]:
+    """Return the cells of one line as text, without quotes around them.
 
     Raises
     ------
     DataError
-        When it is not in UTF-8.
+        When the line is not UTF-8.
     """
     try:
-        return data.decode("utf-8")
+        cells = line.decode("utf-8").split(separator.decode())
     except UnicodeDecodeError:
         refuse(where, "The file is not text in UTF-8.")
+    return [cell[1:-1] if len(cell) > 1 and cell[0] == cell[-1] == '"' else cell for cell in cells]
 
 
-def plain_numbers(cells: bytes) -> list[float | None] | None:
+def is_number(cell: str) -> bool:
+    """Tell whether a cell holds a number, or one of the words for none."""
+    return _NUMBER.fullmatch(cell) is not None or cell.strip() in _MISSING
+
+
+def number_rows(
+    where: str,
+    lines: Sequence[bytes],
+    columns: Sequence[str],
+    *,
+    first_row: int,
+    first_column: int = 1,
+    separator: bytes = TAB,
+) -> FloatArray:
+    """Return the numbers of some lines, exactly as Python reads them.
+
+    Parameters
+    ----------
+    where : str
+        The file, for messages.
+    lines : sequence of bytes
+        Cells only, without row labels.
+    columns : sequence of str
+        What the columns are called; there must be as many.
+    first_row, first_column : int
+        Where in the file the first cell stands, counted from 1.
+    separator : bytes
+        A tab or a comma.
+
+    Returns
+    -------
+    ndarray of shape (lines, columns)
+        NaN where a cell holds `n/a` or nothing.
+
+    Raises
+    ------
+    DataError
+        Naming the row that is too short or long, or rows and columns of what is no number.
+    """
+    table = np.empty((len(lines), len(columns)))
+    problems: list[FieldProblem] = []
+    for index, line in enumerate(lines):
+        numbers = _plain_numbers(line, separator)
+        if numbers is None:
+            numbers, bad = _checked_numbers(text_cells(where, line, separator))
+            problems += (
+                _no_number(columns, position, index + first_row, first_column) for position in bad
+            )
+        if len(numbers) != len(columns):
+            refuse(
+                where,
+                f"Row {index + first_row} has {len(numbers)} cells instead of {len(columns)}.",
+            )
+        table[index] = numbers
+    if problems:
+        refuse(where, "Some cells are neither numbers nor n/a.", *problems)
+    return table
+
+
+def _no_number(columns: Sequence[str], position: int, row: int, first_column: int) -> FieldProblem:
+    label = f" ({columns[position]})" if position < len(columns) else ""
+    return FieldProblem(f"column {position + first_column}{label}", "is not a number", row=row)
+
+
+def _plain_numbers(cells: bytes, separator: bytes) -> list[float | None] | None:
     """Return the numbers of a row by way of JSON, or None when a cell is neither number nor n/a.
 
     A row of numbers is JSON but for its separators, and is read exactly and faster that way than
@@ -55,21 +134,24 @@ def plain_numbers(cells: bytes) -> list[float | None] | None:
     """
     if any(mark in cells for mark in _OTHER_JSON):
         return None
-    text = cells.replace(b"\t", b",")
-    if b"/" in text:
-        text = text.replace(b"n/a", b"null")
+    if separator != COMMA:
+        if COMMA in cells:
+            return None
+        cells = cells.replace(separator, COMMA)
+    if b"/" in cells:
+        cells = cells.replace(b"n/a", b"null")
     try:
-        numbers: list[float | None] = orjson.loads(b"[" + text + b"]")
+        numbers: list[float | None] = orjson.loads(b"[" + cells + b"]")
     except orjson.JSONDecodeError:
         return None
     return numbers
 
 
-def checked_numbers(cells: str) -> tuple[list[float | None], list[int]]:
+def _checked_numbers(cells: Sequence[str]) -> tuple[list[float | None], list[int]]:
     """Return the numbers of a row cell by cell, and the positions of cells that are none."""
     numbers: list[float | None] = []
     bad_columns: list[int] = []
-    for column, cell in enumerate(cells.split("\t")):
+    for column, cell in enumerate(cells):
         if _NUMBER.fullmatch(cell) and isfinite(float(cell)):
             numbers.append(float(cell))
         else:
