@@ -60,6 +60,13 @@ class Source:
         return PurePath(self.name).stem
 
     @classmethod
+    def without_content(cls, path: Path, root: Path | None = None) -> Self:
+        """Stand for a file that a library reads; companions must stay in `root` or its folder."""
+        inside = (path.parent if root is None else root).resolve()
+        name = path.name.removesuffix(".gz")
+        return cls(str(path), name, b"", path.parent, inside)
+
+    @classmethod
     def from_path(cls, path: Path, limit: int, root: Path | None = None) -> Self:
         """Read a file of at most `limit` bytes; companions must stay in `root` or its folder.
 
@@ -68,9 +75,12 @@ class Source:
         DataError
             When it is absent, a folder, too large or cannot be read.
         """
-        folder = path.parent
-        inside = (folder if root is None else root).resolve()
-        return cls(str(path), path.name, _read(path, limit), folder, inside)
+        empty = cls.without_content(path, root)
+        return replace(empty, name=path.name, data=_read(path, limit))
+
+    def renamed(self, name: str) -> Self:
+        """Return the file under another name, by which its format and companions are found."""
+        return replace(self, name=name)
 
     def decompressed(self, limit: int) -> Self:
         """Return the file without its gzip compression, if its name or content tells of one.
