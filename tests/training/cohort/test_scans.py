@@ -56,7 +56,7 @@ def test_files_are_named_relative_to_the_data_folder(tmp_path: Path, sidecar: st
     folder = tmp_path / "derivatives" / "sub-1"
     folder.mkdir(parents=True)
     path = write_scan(folder / "a_relmat.tsv", good(), sidecar)
-    with pytest.raises(DataError, match=r"^derivatives/sub-1/a_relmat.json: The sidecar") as caught:
+    with pytest.raises(DataError, match=r"^derivatives/sub-1/a_relmat.json: ") as caught:
         read_scan(path, tmp_path)
     (issue,) = scan_issues([member(path)], tmp_path)
     assert issue.where == "derivatives/sub-1/a_relmat.tsv"
