@@ -20,6 +20,7 @@ from data_schemas.extra import ExtraDeclaration
 from data_schemas.instruments import INSTRUMENTS
 from data_schemas.outcome import OutcomeDefinition
 from data_schemas.patient import Patient
+from features.site_effects import SiteEffects
 
 FORMAT_VERSION: Final = 1
 
@@ -246,6 +247,15 @@ class ModelDocument(BaseModel):
         default=(), description="Fields of Patient without which the model refuses."
     )
     connectome: ConnectomeRequirements
+    harmonisation: SiteEffects | None = Field(
+        default=None,
+        description="What scanners add to connectivity, taken away from a patient of a known site; "
+        "null where nothing is.",
+    )
+    adapted_from: str | None = Field(
+        default=None,
+        description="Version of the model that this one is but for further sites harmonised.",
+    )
     sites: tuple[str, ...] = Field(description="Sites seen in training, sorted.")
     trained_on: TrainingPopulation
     provenance: Provenance

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter
 
-from data_schemas.errors import ModelError, did_you_mean
+from data_schemas.errors import ModelError
 from data_schemas.patient import Patient
 from data_schemas.prediction import (
     Contribution,
@@ -22,11 +22,13 @@ from data_schemas.prediction import (
     Prediction,
     PredictionOutcome,
 )
-from features.table import Feature, extra_feature, feature_table, patient_row
+from features.site_effects import SiteEffects
+from features.table import Feature, patient_row
 from serving.abstention import TrainingReference, reason_to_abstain
 from serving.admission import connectome_refusal, refuse_unfit
 from serving.booster_text import FloatArray
 from serving.calibrated_trees import CalibratedTrees, expit
+from serving.known_scanners import KnownScanners, named_features
 from serving.model_document import IntervalDocument, ModelDocument
 from serving.notices import connectome_notices, input_notices, site_notices, standing_notices
 
@@ -64,8 +66,9 @@ class ResponsePredictor:
     ) -> None:
         self.document = document
         self._booster_text, self._spread_text = booster_text, spread_text
-        self._features = _features_of(document)
+        self._features = named_features(document, [each.name for each in document.features])
         self._uses_connectome = any("connectome" in each.fields for each in self._features)
+        self._scanners = KnownScanners(document)
         self._reference = TrainingReference(document.features)
         self._model = CalibratedTrees(document, booster_text, spread_text)
         self._described = [
@@ -116,6 +119,12 @@ class ResponsePredictor:
         document = self.document.model_copy(update={"interval": interval})
         return type(self)(document, self._booster_text, spread_text)
 
+    def with_harmonisation(self, effects: SiteEffects) -> Self:
+        """Return the same model with further sites in its harmonisation."""
+        update = {"harmonisation": effects, "adapted_from": self._identity.version}
+        document = self.document.model_copy(update=update)
+        return type(self)(document, self._booster_text, self._spread_text)
+
     @property
     def features(self) -> tuple[Feature, ...]:
         """The features, in the order of the columns of X."""
@@ -137,7 +146,8 @@ class ResponsePredictor:
         Parameters
         ----------
         X : array-like of shape (n, p)
-            Features in the order of `features`, NaN where unknown.
+            Features in the order of `features`, NaN where unknown; connectivity harmonised, as
+            `predict` does for a patient.
 
         Returns
         -------
@@ -180,7 +190,7 @@ class ResponsePredictor:
         refuse_unfit(patient, self.document)
         refusal = self._connectome_refusal(patient)
         used = patient if refusal is None else patient.model_copy(update={"connectome": None})
-        row = patient_row(used, self._features)
+        row = self._scanners.without(patient_row(used, self._features), used)
         notices = self._notices(patient, refusal, row)
         reason = reason_to_abstain(row, self.document, self._reference)
         if reason is not None:
@@ -221,6 +231,7 @@ class ResponsePredictor:
             *site_notices(patient, self.document),
             *input_notices(row, self.document, self._reference, connectome=used),
             *about_connectome,
+            *(self._scanners.notices(patient) if used and self._uses_connectome else ()),
             *self._standing_notices,
         )
 
@@ -260,26 +271,6 @@ class ResponsePredictor:
             model=self._identity,
             prediction_id=str(uuid.uuid4()),
         )
-
-
-def _features_of(document: ModelDocument) -> tuple[Feature, ...]:
-    """Return how to compute the features that a document names."""
-    table = feature_table(
-        depression_instrument=document.depression_instrument,
-        anxiety_instrument=document.anxiety_instrument,
-        extra=[
-            extra_feature(each.name, each.label, each.unit, each.group)
-            for each in document.extra_measurements
-        ],
-    )
-    known = {feature.name: feature for feature in table}
-    for described in document.features:
-        if described.name not in known:
-            raise ModelError(
-                f"The model uses a feature '{described.name}' that this release does not compute."
-                f"{did_you_mean(described.name, known)} Train the model again."
-            )
-    return tuple(known[described.name] for described in document.features)
 
 
 def _read(path: Path) -> str:

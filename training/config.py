@@ -64,6 +64,20 @@ class BoostingConfig(BaseModel):
     penalties: tuple[float, ...] = Field(min_length=1)
 
 
+class HarmonisationConfig(BaseModel):
+    """Whether site effects are taken out of connectivity, within every fold."""
+
+    model_config = _STRICT
+
+    method: Literal["none", "combat"]
+    covariates: tuple[str, ...] = Field(
+        description="Clinical features whose effect on connectivity is kept; never the outcome."
+    )
+    reference_site: str = Field(
+        description="The site to whose scanner the others are brought; empty for their average."
+    )
+
+
 class MinimumConfig(BaseModel):
     """What a cohort needs before anything is tuned on it."""
 
@@ -151,6 +165,7 @@ class TrainingConfig(BaseModel):
     feature_groups: tuple[Literal["clinical", "connectivity"], ...] = Field(min_length=1)
     validation: ValidationConfig
     boosting: BoostingConfig
+    harmonisation: HarmonisationConfig
     minimum: MinimumConfig
     abstention: AbstentionConfig
     interval: IntervalConfig

@@ -12,7 +12,8 @@ from data_schemas.instruments import get_instrument
 from data_schemas.outcome import OutcomeKind
 from features.table import Feature, extra_feature, feature_table, patient_row
 from training.cohort.records import Cohort, CohortMember
-from training.config import TrainingConfig
+from training.config import HarmonisationConfig, TrainingConfig
+from training.learning.harmonising import check_harmonisation, measured_for
 from training.learning.rows import (
     BoolArray,
     DateArray,
@@ -77,6 +78,8 @@ class TrainingTable:
         The cohort's other patients; None where there are none.
     started : ndarray of datetime64, shape (n,), or None
         First day of treatment, NaT where unknown; None where no day is known.
+    harmonisation : HarmonisationConfig or None
+        How connectivity is harmonised within each fold; X is as measured.
     """
 
     X: FloatArray
@@ -90,6 +93,7 @@ class TrainingTable:
     site_names: tuple[str, ...] = ()
     bystanders: Bystanders | None = None
     started: DateArray | None = None
+    harmonisation: HarmonisationConfig | None = None
 
     @property
     def smaller_class(self) -> int:
@@ -111,8 +115,19 @@ class TrainingTable:
 
     def training_rows(self) -> TrainingRows:
         """Return all rows and columns, as the models take them."""
+        return self.rows_of(self.X, self.y, self.site)
+
+    def bystander_rows(self) -> TrainingRows:
+        """Return the bystanders with all columns; no outcome is told."""
+        others = self.bystanders
+        X, site = (self.X[:0], self.site[:0]) if others is None else (others.X, others.site)
+        return self.rows_of(X, np.zeros(len(X), dtype=np.bool_), site)
+
+    def rows_of(self, X: FloatArray, y: BoolArray, site: SiteArray) -> TrainingRows:
+        """Return rows with all columns of this table, as the models take them."""
         monotone = tuple(feature.monotone for feature in self.features)
-        return TrainingRows(self.X, self.y, self.site, monotone)
+        measured = measured_for(self.features, X, self.harmonisation)
+        return TrainingRows(X, y, site, monotone, measured=measured)
 
     def _group_columns(self, group: str) -> IntArray:
         return np.array(
@@ -145,10 +160,12 @@ def build_table(
     bystanders = None
     if others:
         bystanders = _bystanders(others, feature_rows(others, features, scans, report), config)
+    pooled = pool_single_patient_sites(site)
+    check_harmonisation(config.harmonisation, features, X, pooled)
     return TrainingTable(
         X=X,
         y=y,
-        site=pool_single_patient_sites(site),
+        site=pooled,
         features=features,
         connectomes=counts,
         global_signal_regressed=scans.regressed(),
@@ -157,6 +174,7 @@ def build_table(
         site_names=tuple(name for name in np.unique(site).tolist() if name != UNKNOWN_SITE),
         bystanders=bystanders,
         started=_started(members),
+        harmonisation=config.harmonisation,
     )
 
 

@@ -21,8 +21,10 @@ from training.dataset import (
     reached,
     sites_of,
 )
+from training.learning.fit import served_rows
+from training.learning.harmonising import fit_harmoniser
 from training.learning.models import probability
-from training.learning.rows import BoolArray, FloatArray, SiteArray
+from training.learning.rows import BoolArray, FloatArray, SiteArray, TrainingRows
 from training.learning.validation import fit_model, model_columns
 from training.scans import PatientScans
 
@@ -122,12 +124,13 @@ def external_frame(
         Columns as of the out-of-fold predictions; one repeat, one fold.
     """
     few = table.smaller_class < config.minimum.smaller_class
+    others = table.rows_of(patients.X, patients.y, patients.site)
     frames = []
     for name in models:
         log_odds = (
-            _artefact_log_odds(predictor, table, patients.X)
+            predictor.log_odds(served_rows(table, predictor, others).X)
             if name == served
-            else _refitted_log_odds(name, table, patients.X, config, too_few=few)
+            else _refitted_log_odds(name, table, others, config, too_few=few)
         )
         frames.append(
             pd.DataFrame(
@@ -147,19 +150,14 @@ def external_frame(
     return pd.concat(frames, ignore_index=True)
 
 
-def _artefact_log_odds(
-    predictor: ResponsePredictor, table: TrainingTable, X: FloatArray
-) -> FloatArray:
-    places = {feature.name: number for number, feature in enumerate(table.features)}
-    return predictor.log_odds(X[:, [places[feature.name] for feature in predictor.features]])
-
-
 def _refitted_log_odds(
-    name: str, table: TrainingTable, X: FloatArray, config: TrainingConfig, *, too_few: bool
+    name: str, table: TrainingTable, others: TrainingRows, config: TrainingConfig, *, too_few: bool
 ) -> FloatArray:
     columns = model_columns(name, table)
-    rows = table.training_rows().columns(columns)
-    return fit_model(name, rows, config, too_few=too_few).log_odds(X[:, columns])
+    measured = table.training_rows().columns(columns)
+    harmoniser = fit_harmoniser(measured)
+    fitted = fit_model(name, harmoniser.applied(measured), config, too_few=too_few)
+    return fitted.log_odds(harmoniser.applied(others.columns(columns)).X)
 
 
 def _check_instruments(members: Sequence[CohortMember], table: TrainingTable) -> None:

@@ -21,7 +21,7 @@ from training.engine.work import open_work
 from training.external import ExternalPatients, external_frame, read_external
 from training.judging.held_out_file import held_out_table, joined
 from training.judging.judge import Judged, judge, judge_external, judge_secondary
-from training.learning.fit import fit_predictor
+from training.learning.fit import fit_predictor, served_rows
 from training.learning.models import MODEL_LABELS
 from training.learning.validation import served_model
 from training.performance.evaluation import EXTERNAL, headline, write_table
@@ -255,8 +255,7 @@ def write_run(
         write_table(made.held_out, folder / HELD_OUT_FILE)
     if made.stability is not None:
         write_table(made.stability, folder / STABILITY_FILE)
-    names = [feature.name for feature in table.features]
-    used = [names.index(feature.name) for feature in predictor.document.features]
-    save_explanations(folder / EXPLANATIONS_FILE, explain(predictor, table.X[:, used], table.y))
+    X = served_rows(table, predictor).X
+    save_explanations(folder / EXPLANATIONS_FILE, explain(predictor, X, table.y))
     summary.save(folder)
     return summary

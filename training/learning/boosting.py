@@ -14,6 +14,7 @@ from scipy.special import logit
 
 from training.config import BoostingConfig
 from training.learning.booster import BoosterSettings, fit_booster, margin_of
+from training.learning.harmonising import harmonised
 from training.learning.rows import FloatArray, TrainingRows
 from training.learning.splits import Split
 from training.learning.tuning import search_space, tune
@@ -59,9 +60,10 @@ def fit_bag(rows: TrainingRows, splits: Sequence[Split], config: BoostingConfig,
     totals, counts = np.zeros(len(rows.y)), np.zeros(len(rows.y))
     base_rates = [float(logit(np.mean(rows.y[split.train]))) for split in splits]
     for number, (split, base_rate) in enumerate(zip(splits, base_rates, strict=True)):
-        booster = fit_booster(rows.rows(split.train), settings, config.max_bin, seed + number)
+        fold = harmonised(rows, split.train)
+        booster = fit_booster(fold.rows(split.train), settings, config.max_bin, seed + number)
         boosters.append(booster)
-        totals[split.test] += margin_of(booster, rows.X[split.test]) - base_rate
+        totals[split.test] += margin_of(booster, fold.X[split.test]) - base_rate
         counts[split.test] += 1
     above = np.divide(totals, counts, out=np.full(len(rows.y), np.nan), where=counts > 0)
     margin = above + float(np.mean(base_rates))

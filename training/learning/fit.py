@@ -1,6 +1,7 @@
 """The artefact: one ResponsePredictor fitted on every patient of the training table."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Final
 
@@ -27,6 +28,7 @@ from serving.predictor import ResponsePredictor
 from training.config import TrainingConfig
 from training.dataset import TrainingTable
 from training.engine.program import SHAPING_LIBRARIES
+from training.learning.harmonising import Harmoniser, fit_harmoniser
 from training.learning.models import (
     BASE_RATE,
     LIGHTGBM_BOTH,
@@ -36,7 +38,7 @@ from training.learning.models import (
 )
 from training.learning.recalibration import Recalibration
 from training.learning.reference import distance_limit, reference_distribution
-from training.learning.rows import FloatArray, IntArray
+from training.learning.rows import FloatArray, IntArray, TrainingRows
 from training.learning.validation import model_columns
 
 INTERVAL_METHOD: Final = "spread of the bagged boosters"
@@ -68,7 +70,10 @@ def fit_predictor(
     """
     columns = _usable_columns(table, served)
     features = [table.features[number] for number in columns]
-    rows = table.training_rows().columns(columns)
+    measured = table.training_rows().columns(columns)
+    harmoniser = Harmoniser(None) if served == BASE_RATE else fit_harmoniser(measured)
+    rows = harmoniser.applied(measured)
+    table = _with_columns(table, columns, rows.X)
     fitted = None if served == BASE_RATE else fit_boosted(rows, config)
     text, booster = None, None
     recalibration = Recalibration(0.0, float(logit(np.mean(table.y))))
@@ -96,6 +101,7 @@ def fit_predictor(
         connectome=ConnectomeRequirements(
             quality=config.connectome, global_signal_regressed=table.global_signal_regressed
         ),
+        harmonisation=harmoniser.effects,
         sites=tuple(table.site_names),
         trained_on=population(table, spec),
         provenance=provenance(config, fingerprint),
@@ -106,6 +112,23 @@ def fit_predictor(
     importance = np.mean(np.abs(contributions), axis=0)
     weighted = _feature_documents(features, table, config, importance)
     return ResponsePredictor(draft.model_copy(update={"features": weighted}), text)
+
+
+def served_rows(
+    table: TrainingTable, predictor: ResponsePredictor, others: TrainingRows | None = None
+) -> TrainingRows:
+    """Return rows as a model takes them: its columns, harmonised as it does for one patient.
+
+    Parameters
+    ----------
+    table : TrainingTable
+        That the model was fitted on.
+    others : TrainingRows, optional
+        From `table.rows_of`; the table's own patients without it.
+    """
+    columns = _columns(table, [feature.name for feature in predictor.features])
+    rows = (table.training_rows() if others is None else others).columns(np.array(columns))
+    return Harmoniser(predictor.document.harmonisation).applied(rows)
 
 
 def population(table: TrainingTable, spec: CohortSpec) -> TrainingPopulation:
@@ -141,6 +164,13 @@ def _usable_columns(table: TrainingTable, served: str) -> IntArray:
     """
     wanted = model_columns(LIGHTGBM_BOTH if served == BASE_RATE else served, table)
     return wanted[varying_columns(table.X[:, wanted])]
+
+
+def _with_columns(table: TrainingTable, columns: IntArray, values: FloatArray) -> TrainingTable:
+    """Return the table with some columns as the model sees them, for its percentiles."""
+    X = table.X.copy()
+    X[:, columns] = values
+    return replace(table, X=X)
 
 
 def known(values: FloatArray) -> FloatArray:

@@ -24,6 +24,7 @@ import numpy as np
 
 from training.config import BoostingConfig
 from training.learning.booster import BinnedRows, BoosterSettings
+from training.learning.harmonising import harmonised
 from training.learning.rows import BoolArray, FloatArray, TrainingRows
 from training.learning.splits import Split
 
@@ -67,8 +68,9 @@ def tune(
             totals = _better_half(totals)
         if len(totals) == 1:
             break
-        bins = BinnedRows(rows.rows(split.train), config.max_bin, seed)
-        X, y = rows.X[split.test], rows.y[split.test]
+        fold = harmonised(rows, split.train)
+        bins = BinnedRows(fold.rows(split.train), config.max_bin, seed)
+        X, y = fold.X[split.test], rows.y[split.test]
         losses = _held_out_losses(bins, X, y, list(totals), stopping=racing and not number)
         totals = {settings: totals[settings] + loss for settings, loss in losses.items()}
     return _best_first(totals)[0]

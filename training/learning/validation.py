@@ -16,6 +16,7 @@ from training.dataset import TrainingTable
 from training.engine.engines import Engine, LocalEngine, Value
 from training.engine.stage import Progress, TaskResult, run_stage
 from training.engine.work import Work
+from training.learning.harmonising import fit_harmoniser
 from training.learning.models import (
     BASE_RATE,
     LIGHTGBM_BOTH,
@@ -112,8 +113,8 @@ class _Shared:
 
     Attributes
     ----------
-    bystanders : ndarray of float, shape (m, p)
-        Their features.
+    bystanders : TrainingRows
+        Their features and sites; their outcomes are left out.
     columns : dict of str to ndarray of int
         What each model may see.
     asked : tuple of ndarray of int
@@ -121,7 +122,7 @@ class _Shared:
     """
 
     rows: TrainingRows
-    bystanders: FloatArray
+    bystanders: TrainingRows
     splits: tuple[Split, ...]
     asked: tuple[IntArray, ...]
     columns: dict[str, IntArray]
@@ -161,10 +162,9 @@ def validate(
     list of FoldResult
         In the order of models, then splits.
     """
-    others = table.bystanders
     shared = _Shared(
         rows=table.training_rows(),
-        bystanders=table.X[:0] if others is None else others.X,
+        bystanders=table.bystander_rows(),
         splits=tuple(splits),
         asked=tuple(asked_bystanders(table, splits)),
         columns={name: model_columns(name, table) for name in models},
@@ -186,15 +186,19 @@ def validate(
 def _fit_one(shared: _Shared, task: tuple[str, int]) -> dict[str, Value]:
     name, number = task
     split, columns = shared.splits[number], shared.columns[name]
-    rows = shared.rows.columns(columns)
+    measured = shared.rows.columns(columns)
+    harmoniser = fit_harmoniser(measured, split.train)
+    rows = harmoniser.applied(measured)
     learned_from = rows.rows(split.train)
     few = shared.too_few or learned_from.smaller_class < shared.config.minimum.smaller_class
     fitted = fit_model(name, learned_from, shared.config, too_few=few)
-    bystanders = shared.bystanders[np.ix_(shared.asked[number], columns)]
+    asked = shared.bystanders.rows(shared.asked[number]).columns(columns)
+    # In rows, as one patient is: the last bits of a linear model depend on the layout.
+    bystanders = np.ascontiguousarray(harmoniser.applied(asked).X)
     return {
         "log_odds": fitted.log_odds(rows.X[split.test]),
         "bystander_log_odds": fitted.log_odds(bystanders) if len(bystanders) else np.empty(0),
-        "state_digest": fitted.state_digest(),
+        "state_digest": harmoniser.digest_with(fitted.state_digest()),
         "settings": fitted.settings(),
     }
 

@@ -20,7 +20,7 @@ the quantile as threshold; `permutations`, their number.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -29,6 +29,7 @@ from scipy.stats import beta
 
 from training.config import TrainingConfig
 from training.dataset import TrainingTable
+from training.learning.harmonising import harmonised
 from training.learning.models import probability
 from training.learning.rows import BoolArray, FloatArray, SiteArray, TrainingRows
 from training.learning.splits import LEAVE_ONE_SITE_OUT, outer_splits
@@ -111,18 +112,19 @@ def _held_out(plan: PermutationPlan, y: BoolArray) -> tuple[HeldOut, str]:
         minimum_sites=config.validation.minimum_sites, folds=config.validation.folds, repeats=1,
         seed=config.seed,
     )  # fmt: skip
-    permuted = TrainingRows(rows.X, y, rows.site, rows.monotone, rows.patient)
+    permuted = replace(rows, y=y)
     log_odds, fold = np.empty(len(y)), np.empty(len(y), dtype=np.int64)
     for split in splits:
-        learned_from = permuted.rows(split.train)
+        everyone = harmonised(permuted, split.train)
+        learned_from = everyone.rows(split.train)
         few = plan.too_few or learned_from.smaller_class < config.minimum.smaller_class
         fitted = fit_model(plan.model, learned_from, config, too_few=few)
-        log_odds[split.test] = fitted.log_odds(rows.X[split.test])
+        log_odds[split.test] = fitted.log_odds(everyone.X[split.test])
         fold[split.test] = split.fold
-    everyone = np.arange(1, len(y) + 1)
+    numbers = np.arange(1, len(y) + 1)
     nobody = np.zeros(len(y), dtype=np.bool_)
     p = probability(log_odds)
-    return HeldOut(everyone, y, rows.site, p[None], fold[None], nobody), split_name
+    return HeldOut(numbers, y, rows.site, p[None], fold[None], nobody), split_name
 
 
 def _auroc(held: HeldOut, split_name: str) -> float:

@@ -20,6 +20,8 @@ import numpy as np
 from serving.predictor import ResponsePredictor
 from training.config import TrainingConfig
 from training.dataset import TrainingTable
+from training.learning.fit import served_rows
+from training.learning.harmonising import fit_harmoniser
 from training.learning.models import BoostedModel, fit_boosted
 from training.learning.rows import FloatArray, IntArray, SiteArray, TrainingRows
 
@@ -38,7 +40,7 @@ class BootstrapPlan:
     Attributes
     ----------
     rows : TrainingRows
-        All training patients, the columns those of the served model.
+        All training patients, the columns those of the served model, harmonised as it does.
     config : TrainingConfig
         Of the served model.
     probes : ndarray of float, shape (m, p)
@@ -97,9 +99,7 @@ def plan_bootstraps(
     config : TrainingConfig
         With which it was fitted.
     """
-    names = [feature.name for feature in table.features]
-    columns = np.array([names.index(feature.name) for feature in predictor.features])
-    rows = table.training_rows().columns(columns)
+    rows = served_rows(table, predictor)
     return BootstrapPlan(rows, config, probe_rows(rows.X, config.seed))
 
 
@@ -132,10 +132,12 @@ def fit_replicate(plan: BootstrapPlan, number: int) -> dict[str, FloatArray]:
     drawn = draw_within_sites(plan.rows.site, rng)
     # Folds, and the columns that each tree is offered, are chance too and are drawn again.
     config = plan.config.model_copy(update={"seed": int(rng.integers(_LARGEST_SEED))})
-    fitted = fit_boosted(replace(plan.rows.rows(drawn), patient=drawn), config)
+    harmoniser = fit_harmoniser(plan.rows, drawn)
+    rows = harmoniser.applied(plan.rows)
+    fitted = fit_boosted(replace(rows.rows(drawn), patient=drawn), config)
     slope = fitted.recalibration.slope if isinstance(fitted, BoostedModel) else 0.0
     return {
-        "log_odds": fitted.log_odds(plan.rows.X),
+        "log_odds": fitted.log_odds(rows.X),
         "probe_log_odds": fitted.log_odds(plan.probes),
         "recalibration_slope": np.array([slope]),
     }
