@@ -18,7 +18,7 @@ import csv
 import re
 import tomllib
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -129,6 +129,12 @@ def parse_labels(labels: Sequence[str]) -> tuple[Parcel, ...]:
         In the order of the labels; a parcel of the 17-network scheme has its name and network in
         the seven-network one, or no network where no table has it.
     """
+    return _parsed(tuple(labels))
+
+
+# A cohort is on one atlas, and so is most of what a server is asked.
+@lru_cache(maxsize=8)
+def _parsed(labels: tuple[str, ...]) -> tuple[Parcel, ...]:
     parcels = tuple(map(parse_label, labels))
     names = {label.removeprefix(_PREFIX_17) for label in labels if _is_of_seventeen(label)}
     resolution = _resolution(len(names))

@@ -45,6 +45,8 @@ from features.atlas import (
 )
 from features.edge_means import (
     EdgeGroups,
+    Float32Array,
+    FloatArray,
     IntArray,
     edge_groups,
     edge_sums,
@@ -71,7 +73,8 @@ class _Plan(NamedTuple):
     """The edges of each mean for one tuple of labels, and its place in `CONNECTIVITY_NAMES`.
 
     Means within networks come first, then those between: the first `n_within` and the next
-    `n_between` groups. `positions` holds where each parcel lies, by name.
+    `n_between` groups. `positions` holds where each parcel lies, by name; `in_matrix` where each
+    edge of the upper triangle lies in a full matrix, for a plan on one.
     """
 
     positions: dict[str, int]
@@ -80,6 +83,7 @@ class _Plan(NamedTuple):
     places: IntArray
     n_within: int
     n_between: int
+    in_matrix: IntArray | None = None
 
 
 def connectivity_summary(
@@ -101,17 +105,48 @@ def connectivity_summary(
         network (7), between each two (21), their segregation, and mean Fisher z between the left
         DLPFC, then the coil site, and the subgenual proxy. NaN where unknown.
     """
+    if connectome is None:
+        return dict.fromkeys(CONNECTIVITY_NAMES, np.nan)
+    return _summary(connectome.upper_triangle, _plan(connectome.labels), coil_site_mni_mm)
+
+
+def matrix_summary(
+    labels: tuple[str, ...],
+    matrix: Float32Array,
+    coil_site_mni_mm: Sequence[float] | None = None,
+) -> dict[str, float]:
+    """Return what `connectivity_summary` does, from a full matrix in single precision.
+
+    Parameters
+    ----------
+    labels : tuple of str, length n
+    matrix : ndarray of float32, shape (n, n)
+        Pearson r; only one of the two triangles is read. From `features.correlation.Correlator`.
+    coil_site_mni_mm : sequence of float, length 3, or None
+
+    Returns
+    -------
+    dict of str to float
+        Within 1e-5 of `connectivity_summary`, for correlations of time series.
+    """
+    return _summary(matrix.ravel(), _matrix_plan(labels), coil_site_mni_mm)
+
+
+def _summary(
+    correlations: FloatArray | Float32Array,
+    plan: _Plan | None,
+    coil_site_mni_mm: Sequence[float] | None,
+) -> dict[str, float]:
     values = np.full(len(CONNECTIVITY_NAMES), np.nan)
-    plan = None if connectome is None else _plan(connectome.labels)
-    if connectome is not None and plan is not None:
-        sums = edge_sums(connectome.upper_triangle, plan.groups)
+    if plan is not None:
+        sums = edge_sums(correlations, plan.groups)
         values[plan.places] = sums.means()
         within = sums.pooled_mean(slice(plan.n_within))
         between = sums.pooled_mean(slice(plan.n_within, plan.n_within + plan.n_between))
         values[CONNECTIVITY_NAMES.index(SEGREGATION)] = segregation(within, between)
         if coil_site_mni_mm is not None and plan.has_regions:
             near = [parcel.name for parcel in parcels_near(coil_site_mni_mm)]
-            mean = _region_mean(connectome, plan, near, regions()["sgacc_proxy"].parcels)
+            mean = _region_mean(correlations, plan, near, regions()["sgacc_proxy"].parcels)
             values[CONNECTIVITY_NAMES.index(COIL_SITE_SGACC_PROXY)] = mean
     return dict(zip(CONNECTIVITY_NAMES, values.tolist(), strict=True))
 
@@ -150,19 +185,24 @@ def network_profile(connectome: Connectome | None) -> dict[str, float]:
             for name in centroids_mni_mm()
             if parse_label(name).network == network and name not in target
         ]
-        profile[network] = _region_mean(connectome, plan, target, others)
+        profile[network] = _region_mean(connectome.upper_triangle, plan, target, others)
     return profile
 
 
 def _region_mean(
-    connectome: Connectome, plan: _Plan, ones: Sequence[str], others: Sequence[str]
+    correlations: FloatArray | Float32Array,
+    plan: _Plan,
+    ones: Sequence[str],
+    others: Sequence[str],
 ) -> float:
     """Return the mean over the edges between two lists of parcels; absent ones are unknown."""
     edges = edges_between(plan.positions, ones, others)
     if len(edges) == 0:
         return np.nan
     size = sum(one != other for one in ones for other in others)
-    sums = edge_sums(connectome.upper_triangle, edge_groups([edges], [size]))
+    if plan.in_matrix is not None:
+        edges = plan.in_matrix[edges]
+    sums = edge_sums(correlations, edge_groups([edges], [size]))
     return float(sums.means()[0])
 
 
@@ -190,3 +230,16 @@ def _plan(labels: tuple[str, ...]) -> _Plan | None:
         n_within=sum(name in WITHIN for name in names),
         n_between=sum(name in BETWEEN for name in names),
     )
+
+
+@lru_cache(maxsize=8)
+def _matrix_plan(labels: tuple[str, ...]) -> _Plan | None:
+    """Return the plan for a full matrix, row after row."""
+    plan = _plan(labels)
+    if plan is None:
+        return None
+    n = len(labels)
+    row, column = np.triu_indices(n, k=1)
+    in_matrix = row * n + column
+    groups = plan.groups._replace(edges=in_matrix[plan.groups.edges])
+    return plan._replace(groups=groups, in_matrix=in_matrix)

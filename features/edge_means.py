@@ -15,6 +15,7 @@ from features.atlas import Parcel
 
 IntArray = npt.NDArray[np.intp]
 FloatArray = npt.NDArray[np.float64]
+Float32Array = npt.NDArray[np.float32]
 
 # |r| = 1 would give an infinite z; this bounds z at 7.25, far beyond what scans give.
 MAXIMUM_ABSOLUTE_R = 1 - 1e-6
@@ -84,23 +85,32 @@ def edge_groups(groups: Sequence[IntArray], sizes: Sequence[int] | None = None) 
     )
 
 
-def edge_sums(upper_triangle: FloatArray, groups: EdgeGroups) -> EdgeSums:
+def edge_sums(correlations: FloatArray | Float32Array, groups: EdgeGroups) -> EdgeSums:
     """Return the sums of Fisher z of each group.
 
     Parameters
     ----------
-    upper_triangle : ndarray of float
-        Pearson r, NaN where unknown; left as it is.
+    correlations : ndarray of float64 or float32
+        Pearson r in one dimension, NaN where unknown; left as they are. In single precision z
+        is, too.
     groups : EdgeGroups
     """
-    r = upper_triangle[groups.edges]
+    r = correlations[groups.edges]
     unknown = np.isnan(r)
     np.clip(r, -MAXIMUM_ABSOLUTE_R, MAXIMUM_ABSOLUTE_R, out=r)
-    r[unknown] = 0.0
-    ratios = (1 + r) / (1 - r)
-    logarithms = np.log(np.multiply.reduceat(ratios, groups.blocks))
-    sums = 0.5 * np.add.reduceat(logarithms, groups.first_blocks)
-    n_known = np.add.reduceat((~unknown).astype(np.intp), groups.first_edges)
+    if some_unknown := bool(unknown.any()):
+        r[unknown] = 0.0
+    if r.dtype == np.float32:
+        # One instruction takes eight of them, so that no logarithm needs to be saved.
+        np.arctanh(r, out=r)
+        sums = np.add.reduceat(r, groups.first_edges, dtype=np.float64)
+    else:
+        ratios = (1 + r) / (1 - r)
+        logarithms = np.log(np.multiply.reduceat(ratios, groups.blocks))
+        sums = 0.5 * np.add.reduceat(logarithms, groups.first_blocks)
+    n_known: IntArray = np.diff(groups.first_edges, append=len(groups.edges))
+    if some_unknown:
+        n_known -= np.add.reduceat(unknown, groups.first_edges, dtype=np.intp)
     return EdgeSums(sums, n_known, groups.sizes)
 
 
