@@ -18,7 +18,8 @@ Sources = Mapping[str, Source]
 Tables = dict[str, CohortTable]
 
 # These have sections of their own.
-PATIENT_FIELDS = tuple(name for name in Patient.model_fields if name not in {"connectome", "extra"})
+_NOT_IN_TABLES = {"connectome", "connectome_summary", "extra"}
+PATIENT_FIELDS = tuple(name for name in Patient.model_fields if name not in _NOT_IN_TABLES)
 
 # A visit, week or day numbered 0, and a first visit or session, may well precede treatment.
 _FIRST_VISIT = re.compile(r"(week|wk|day|month)_?0+(_|$)|(session|visit)_?0*[01](_|$)")

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from data_schemas.connectome_summary import ConnectomeSummary
 from data_schemas.errors import DataError
 
 FloatArray = npt.NDArray[np.float64]
@@ -137,6 +138,16 @@ class Connectome(BaseModel):
         upper = square[np.triu_indices(len(labels), k=1)]
         return cls(labels=tuple(labels), upper_triangle=upper, **quality)
 
+    @property
+    def missing_share(self) -> float:
+        """Share of the correlations that are missing, 0 to 1."""
+        return float(np.mean(np.isnan(self.upper_triangle)))
+
+    @property
+    def mean_coverage(self) -> float | None:
+        """Mean share of the parcels that the scan covered, or None where not recorded."""
+        return float(np.mean(list(self.coverage.values()))) if self.coverage else None
+
     def matrix(self) -> FloatArray:
         """Return the full symmetric matrix, shape (n, n), with ones on the diagonal."""
         n = len(self.labels)
@@ -188,8 +199,8 @@ class ConnectomeQuality(BaseModel):
     minimum_coverage: float = Field(default=0.5, ge=0, le=1)
     maximum_missing_share: float = Field(default=0.1, ge=0, le=1)
 
-    def refusal(self, connectome: Connectome) -> str | None:
-        """Return why a connectome is refused, or None when it is accepted.
+    def refusal(self, connectome: Connectome | ConnectomeSummary) -> str | None:
+        """Return why a connectome, or its summary, is refused, or None when it is accepted.
 
         What was not recorded is not held against the scan. The sentence names limits only.
         """
@@ -200,10 +211,10 @@ class ConnectomeQuality(BaseModel):
         if motion is not None and motion > self.maximum_mean_framewise_displacement_mm:
             limit = self.maximum_mean_framewise_displacement_mm
             return f"mean framewise displacement is above {limit} mm"
-        missing = float(np.mean(np.isnan(connectome.upper_triangle)))
-        if missing > self.maximum_missing_share:
+        missing = connectome.missing_share
+        if missing is not None and missing > self.maximum_missing_share:
             return f"more than {self.maximum_missing_share:.0%} of the correlations are missing"
-        covered = list((connectome.coverage or {}).values())
-        if covered and float(np.mean(covered)) < self.minimum_coverage:
+        covered = connectome.mean_coverage
+        if covered is not None and covered < self.minimum_coverage:
             return f"mean parcel coverage is below {self.minimum_coverage:.0%}"
         return None

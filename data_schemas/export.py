@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from data_schemas.cohort import CohortSpec
 from data_schemas.connectome import Connectome
+from data_schemas.connectome_summary import ConnectomeSummary
 from data_schemas.errors import ConfigurationError, TmsResponseError
 from data_schemas.instruments import Instrument
 from data_schemas.outcome import Outcome, OutcomeDefinition
@@ -32,12 +33,14 @@ _RANGES_ELSEWHERE = {
     "anxiety_instrument": "a name from the meaning",
     "anxiety_total": "range of its instrument",
     "connectome": "data_schemas/json/connectome.json",
+    "connectome_summary": "data_schemas/json/connectome_summary.json",
     "extra": "as declared",
 }
 
 SCHEMAS: dict[str, type[BaseModel]] = {
     "cohort_spec": CohortSpec,
     "connectome": Connectome,
+    "connectome_summary": ConnectomeSummary,
     "error": ErrorBody,
     "instrument": Instrument,
     "outcome": Outcome,

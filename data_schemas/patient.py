@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from data_schemas.connectome import Connectome
+from data_schemas.connectome_summary import ConnectomeSummary
 from data_schemas.errors import DataError, did_you_mean, field_error
 from data_schemas.instruments import INSTRUMENTS, get_instrument
 
@@ -250,6 +251,9 @@ class Patient(BaseModel):
     connectome: Connectome | None = _described(
         "Resting-state connectome before treatment.", source=_ELBAU
     )
+    connectome_summary: ConnectomeSummary | None = _described(
+        "In place of connectome: its connectivity features, computed elsewhere.", source=_ELBAU
+    )
     extra: dict[ExtraName, FiniteFloat] = Field(
         default_factory=dict,
         description="Further baseline numbers, each declared with unit and range by the cohort "
@@ -305,7 +309,14 @@ class Patient(BaseModel):
             and self.onset_age_years > self.age_years
         ):
             raise field_error("onset_age_years", "must not exceed age_years")
+        if self.connectome is not None and self.connectome_summary is not None:
+            raise field_error("connectome_summary", "stands beside a connectome; send only one")
         return self
+
+    @property
+    def scan(self) -> Connectome | ConnectomeSummary | None:
+        """What is known of the brain's connectivity, in whichever form."""
+        return self.connectome or self.connectome_summary
 
     def maudsley_stage(self) -> int | None:
         """Return the Maudsley Staging Method score, 3 (mild) to 15, or None when unknown.

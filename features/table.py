@@ -31,6 +31,7 @@ from features.connectivity import (
     WITHIN,
     connectivity_summary,
 )
+from features.summary import summarised_connectivity
 
 Domain = Literal["severity", "history", "medication", "person", "plan", "networks", "extra"]
 Group = Literal["clinical", "connectivity"]
@@ -223,8 +224,11 @@ def _network_label(name: str) -> str:
     return f"Connectivity between the {one} and {other} networks"
 
 
+_SCAN = ("connectome", "connectome_summary")
+
+
 def _connectivity(
-    name: str, label: str, unit: str = "mean Fisher z", fields: tuple[str, ...] = ("connectome",)
+    name: str, label: str, unit: str = "mean Fisher z", fields: tuple[str, ...] = _SCAN
 ) -> Feature:
     return Feature(name, label, unit, "networks", fields, "connectivity")
 
@@ -236,7 +240,7 @@ _NETWORKS = (
     _connectivity(DLPFC_SGACC_PROXY, f"Connectivity of the left DLPFC with {_SUBGENUAL}"),
     _connectivity(
         COIL_SITE_SGACC_PROXY, f"Connectivity of the coil site with {_SUBGENUAL}",
-        fields=("connectome", "coil_site_mni_mm"),
+        fields=(*_SCAN, "coil_site_mni_mm"),
     ),
 )  # fmt: skip
 
@@ -317,7 +321,12 @@ def patient_row(patient: Patient, features: Sequence[Feature]) -> npt.NDArray[np
     """
     networks: dict[str, float] = {}
     if any(each.compute is None for each in features):
-        networks = connectivity_summary(patient.connectome, patient.coil_site_mni_mm)
+        summary = patient.connectome_summary
+        networks = (
+            connectivity_summary(patient.connectome, patient.coil_site_mni_mm)
+            if summary is None
+            else summarised_connectivity(summary)
+        )
     return np.array(
         [
             networks[each.name] if each.compute is None else each.compute(patient)

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from data_schemas.connectome import Connectome
+from data_schemas.connectome_summary import ConnectomeSummary
 from data_schemas.errors import DataError, FieldProblem, did_you_mean
 from data_schemas.patient import Patient
 from features.atlas import network_problem
+from features.summary import summary_problems
 from serving.model_document import ConnectomeRequirements, ModelDocument
 
 
@@ -15,7 +17,8 @@ class RefusedPatientError(DataError):
     Attributes
     ----------
     code : str
-        wrong_instrument, missing_required or invalid_extra: the first that applies.
+        wrong_instrument, missing_required, invalid_extra or invalid_connectome_summary: the first
+        that applies.
     """
 
     def __init__(self, code: str, message: str, problems: tuple[FieldProblem, ...]) -> None:
@@ -30,13 +33,15 @@ def refuse_unfit(patient: Patient, document: ModelDocument) -> None:
     ------
     RefusedPatientError
         Where a total was taken with another instrument than the model's (totals are never
-        converted), a field that the model requires is missing, or a further measurement is not
-        one of the model's or out of its declared range.
+        converted), a field that the model requires is missing, a further measurement is not one
+        of the model's or out of its declared range, or a summary of a connectome holds what is
+        no connectivity feature or cannot be one.
     """
     found = [
         *_other_instruments(patient, document),
         *_missing_required(patient, document),
         *_unfit_extras(patient, document),
+        *_unfit_summary(patient),
     ]
     if found:
         message = f"The model {document.name} cannot be asked about this patient."
@@ -82,12 +87,20 @@ def _unfit_extras(patient: Patient, document: ModelDocument) -> Iterator[tuple[s
         yield "invalid_extra", FieldProblem(f"extra.{name}", problem, allowed)
 
 
-def connectome_refusal(connectome: Connectome, requirements: ConnectomeRequirements) -> str | None:
-    """Return why a connectome is not used, as a clause without the patient's values, or None."""
+def _unfit_summary(patient: Patient) -> Iterator[tuple[str, FieldProblem]]:
+    if patient.connectome_summary is not None:
+        for problem in summary_problems(patient.connectome_summary):
+            yield "invalid_connectome_summary", problem
+
+
+def connectome_refusal(
+    connectome: Connectome | ConnectomeSummary, requirements: ConnectomeRequirements
+) -> str | None:
+    """Return why a scan, or its summary, is not used, as a clause without its values, or None."""
     reason = requirements.quality.refusal(connectome)
     if reason is not None:
         return reason
-    if network_problem(connectome.labels) is not None:
+    if isinstance(connectome, Connectome) and network_problem(connectome.labels) is not None:
         return "its labels are not those of the Schaefer or 4S atlas with seven networks"
     trained, given = requirements.global_signal_regressed, connectome.global_signal_regressed
     if trained is None or given is None or trained == given:

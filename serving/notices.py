@@ -49,7 +49,7 @@ def connectome_notices(
     """Yield what became of the connectome, for a model that uses one."""
     if document.serves_base_rate:
         return
-    if patient.connectome is None:
+    if patient.scan is None:
         message = "No connectome was given; the model uses the clinical inputs alone."
         yield Notice(code="connectome_missing", field="connectome", message=message)
     elif refusal is not None:
@@ -64,7 +64,7 @@ def connectome_notices(
 
 
 def _processing_unknown(patient: Patient, document: ModelDocument) -> bool:
-    given = patient.connectome.global_signal_regressed if patient.connectome else None
+    given = patient.scan.global_signal_regressed if patient.scan else None
     return document.connectome.global_signal_regressed is not None and given is None
 
 

@@ -12,6 +12,7 @@ One column is one field of `Patient`; a missing cell, or a missing column, is un
 | `depression_items`     | doubles, `depression_item_1` and so on: all of a patient's, or none |
 | `extra`                | one double each, `extra.NAME`                                       |
 | `connectome`           | string, the JSON of the field                                       |
+| `connectome_summary`   | the same                                                            |
 """
 
 import json
@@ -37,6 +38,7 @@ ANSWER_COLUMNS: Final = (
     "baseline_log_odds",
     "abstained",
 )
+_JSON_FIELDS: Final = ("connectome", "connectome_summary")
 CONTRIBUTION_PREFIX: Final = "contribution."
 NOTICES_COLUMN: Final = "notices"
 
@@ -65,7 +67,7 @@ def frame_columns(extra_names: Iterable[str] = ()) -> tuple[FrameColumn, ...]:
             columns += [FrameColumn(item, "double") for item in ITEM_COLUMNS]
         elif name == "extra":
             columns += [FrameColumn(EXTRA_PREFIX + extra, "double") for extra in extra_names]
-        elif name == "connectome":
+        elif name in _JSON_FIELDS:
             columns.append(FrameColumn(name, "string"))
         else:
             columns.append(FrameColumn(name, _kind(field.annotation)))
@@ -119,6 +121,8 @@ def _row_of(patient: Patient) -> dict[str, object]:
         # Pydantic takes thirty times as long over the 100,000 correlations of a scan.
         content = orjson.dumps(dict(patient.connectome), option=orjson.OPT_SERIALIZE_NUMPY)
         row["connectome"] = content.decode()
+    if patient.connectome_summary is not None:
+        row["connectome_summary"] = patient.connectome_summary.model_dump_json()
     return row
 
 
@@ -199,7 +203,7 @@ def _patient(record: Mapping[Any, Any]) -> Patient:
         if name.startswith(EXTRA_PREFIX):
             extra[name.removeprefix(EXTRA_PREFIX)] = value
         else:
-            fields[name] = _decoded(name, value) if name == "connectome" else value
+            fields[name] = _decoded(name, value) if name in _JSON_FIELDS else value
     if any(column in fields for column in COIL_SITE_COLUMNS):
         fields["coil_site_mni_mm"] = _taken(fields, COIL_SITE_COLUMNS, "the other coordinates are")
     known = [number for number, column in enumerate(ITEM_COLUMNS, 1) if column in fields]

@@ -35,6 +35,7 @@ from serving.notices import connectome_notices, input_notices, site_notices, sta
 DOCUMENT_FILE = "model.json"
 BOOSTER_FILE = "booster.txt"
 SPREAD_FILE = "spread.json"
+_NO_SCAN = {"connectome": None, "connectome_summary": None}
 _CONTRIBUTIONS = TypeAdapter(tuple[Contribution, ...])
 
 
@@ -189,7 +190,7 @@ class ResponsePredictor:
         """
         refuse_unfit(patient, self.document)
         refusal = self._connectome_refusal(patient)
-        used = patient if refusal is None else patient.model_copy(update={"connectome": None})
+        used = patient if refusal is None else patient.model_copy(update=_NO_SCAN)
         row = self._scanners.without(patient_row(used, self._features), used)
         notices = self._notices(patient, refusal, row)
         reason = reason_to_abstain(row, self.document, self._reference)
@@ -216,14 +217,14 @@ class ResponsePredictor:
         return rows
 
     def _connectome_refusal(self, patient: Patient) -> str | None:
-        if patient.connectome is None or not self._uses_connectome:
+        if patient.scan is None or not self._uses_connectome:
             return None
-        return connectome_refusal(patient.connectome, self.document.connectome)
+        return connectome_refusal(patient.scan, self.document.connectome)
 
     def _notices(
         self, patient: Patient, refusal: str | None, row: FloatArray
     ) -> tuple[Notice, ...]:
-        used = patient.connectome is not None and refusal is None
+        used = patient.scan is not None and refusal is None
         about_connectome = (
             connectome_notices(patient, self.document, refusal) if self._uses_connectome else ()
         )

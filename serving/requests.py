@@ -152,14 +152,19 @@ def parse_patient(content: Any) -> Patient:  # noqa: ANN401
     RequestError
         422, naming each field, what is wrong with it and what is allowed.
     """
-    for record in (content, content.get("extra") if isinstance(content, dict) else None):
-        _refuse_absurd_names(record)
+    _refuse_absurd_names(content)
+    _refuse_absurd_names(_inside(content, "extra"))
+    _refuse_absurd_names(_inside(_inside(content, "connectome_summary"), "values"))
     try:
         return Patient.model_validate(_with_tuples(content), strict=True)
     except ValidationError as error:
         problems = tuple(field_problems(error))
         message = "The patient's record is not valid; nothing was predicted."
         raise RequestError(422, "invalid_patient", message, problems) from None
+
+
+def _inside(record: Any, name: str) -> Any:  # noqa: ANN401
+    return record.get(name) if isinstance(record, dict) else None
 
 
 def _refuse_absurd_names(record: Any) -> None:  # noqa: ANN401

@@ -8,14 +8,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hypothesis_numpy
 
 from data_schemas.connectome import Connectome
+from data_schemas.connectome_summary import ConnectomeSummary
 from data_schemas.instruments import INSTRUMENTS
 from data_schemas.patient import SEVERITY_DOMAINS, Patient
 from features.atlas import NETWORKS
+from features.connectivity import CONNECTIVITY_NAMES
 
 # Filled in by strategies of their own, since rules tie them to each other.
 _TIED = {
     "depression_instrument", "depression_total", "depression_items", "anxiety_instrument",
-    "anxiety_total", "onset_age_years", "connectome", "extra",
+    "anxiety_total", "onset_age_years", "connectome", "connectome_summary", "extra",
 }  # fmt: skip
 _LABELS = (
     *(f"{side}H_{network}_{number}" for side in "LR" for network in NETWORKS for number in (1, 2)),
@@ -38,6 +40,21 @@ def connectomes(draw: st.DrawFn) -> Connectome:
     return Connectome(labels=tuple(labels), upper_triangle=draw(correlations(n_edges)))
 
 
+def connectome_summaries() -> st.SearchStrategy[ConnectomeSummary]:
+    """Return summaries with some of the network means, now and then unknown."""
+    z = st.none() | st.floats(-7, 7)
+    values = st.dictionaries(st.sampled_from(CONNECTIVITY_NAMES), z, min_size=1, max_size=9)
+    return st.builds(
+        ConnectomeSummary,
+        values=values,
+        n_volumes=st.none() | st.integers(1, 1000),
+        mean_framewise_displacement_mm=st.none() | st.floats(0, 2),
+        mean_coverage=st.none() | st.floats(0, 1),
+        missing_share=st.none() | st.floats(0, 1),
+        global_signal_regressed=st.none() | st.booleans(),
+    )
+
+
 @st.composite
 def patients(draw: st.DrawFn, *, extra_names: tuple[str, ...] = ()) -> Patient:
     """Draw a valid patient of whom anything may be unknown."""
@@ -45,7 +62,9 @@ def patients(draw: st.DrawFn, *, extra_names: tuple[str, ...] = ()) -> Patient:
     record |= draw(_severity("depression", SEVERITY_DOMAINS))
     record |= draw(_severity("anxiety", ("anxiety",)))
     record["onset_age_years"] = draw(st.none() | st.floats(0, record.get("age_years") or 110))
-    record["connectome"] = draw(st.none() | connectomes())
+    scan = draw(st.none() | connectomes() | connectome_summaries())
+    is_summary = isinstance(scan, ConnectomeSummary)
+    record["connectome_summary" if is_summary else "connectome"] = scan
     numbers = st.floats(allow_nan=False, allow_infinity=False)
     record["extra"] = draw(st.fixed_dictionaries({}, optional=dict.fromkeys(extra_names, numbers)))
     return Patient.model_validate(record)

@@ -12,6 +12,7 @@ from strategies import patients
 from data_schemas.errors import ConfigurationError, DataError
 from data_schemas.patient import Patient
 from features.connectivity import CONNECTIVITY_NAMES, connectivity_summary
+from features.summary import summarised_connectivity
 from features.table import FEATURES, Feature, extra_feature, feature_table, patient_row
 
 ALFF = extra_feature("stimulated_site_alff", "ALFF at the stimulated site", "a.u.")
@@ -84,7 +85,13 @@ def test_a_row_is_its_features_one_by_one(patient: Patient) -> None:
     assert row.dtype == np.float64
     for number, feature in zip(row, features, strict=True):
         np.testing.assert_array_equal(number, value_of(feature, patient))
-    summary = connectivity_summary(patient.connectome, patient.coil_site_mni_mm)
+    given = patient.connectome_summary
+    scan = patient.connectome
+    summary = (
+        summarised_connectivity(given)
+        if given
+        else connectivity_summary(scan, patient.coil_site_mni_mm)
+    )
     np.testing.assert_array_equal(row[-len(summary) :], list(summary.values()))
     assert not np.isinf(row).any()
 
