@@ -7,9 +7,11 @@ from fastapi import FastAPI, Query, Request, Response
 from pydantic import BaseModel, TypeAdapter
 
 from data_schemas.errors import DataError
+from data_schemas.patient import Patient
 from data_schemas.prediction import ErrorBody, Prediction
 from serving.failures import add_error_handlers
 from serving.model_card import ModelCard, model_card
+from serving.multipart import Part, is_multipart
 from serving.openapi import batch_body, describe_patients, patient_body, refusals
 from serving.predictor import ResponsePredictor
 from serving.requests import (
@@ -20,6 +22,7 @@ from serving.requests import (
     read_body,
     refused,
 )
+from serving.uploads import read_upload, uploaded_patient
 
 # A connectome takes tens of milliseconds to read; it must not hold up the others.
 _LARGE_BODY_BYTES: Final = 64 * 1024
@@ -64,6 +67,9 @@ def _add_predict(app: FastAPI, predictor: ResponsePredictor) -> None:
     )
     async def predict(request: Request, explain: bool = _EXPLAIN) -> Response:
         """Answer for one patient."""
+        if is_multipart(request):
+            parts = await read_upload(request)
+            return await anyio.to_thread.run_sync(_answer_upload, predictor, parts, explain)
         body = await read_body(request)
         if len(body) > _LARGE_BODY_BYTES:
             return await anyio.to_thread.run_sync(_answer, predictor, body, explain)
@@ -71,11 +77,14 @@ def _add_predict(app: FastAPI, predictor: ResponsePredictor) -> None:
 
 
 def _answer(predictor: ResponsePredictor, body: bytes, explain: bool) -> Response:
-    return _json(_predicted(predictor, parse_json(body), explain=explain))
+    return _json(_predicted(predictor, parse_patient(parse_json(body)), explain=explain))
 
 
-def _predicted(predictor: ResponsePredictor, content: object, *, explain: bool) -> Prediction:
-    patient = parse_patient(content)
+def _answer_upload(predictor: ResponsePredictor, parts: dict[str, Part], explain: bool) -> Response:
+    return _json(_predicted(predictor, uploaded_patient(parts), explain=explain))
+
+
+def _predicted(predictor: ResponsePredictor, patient: Patient, *, explain: bool) -> Prediction:
     try:
         return predictor.predict(patient, explain=explain)
     except DataError as error:
@@ -100,7 +109,7 @@ def _answer_batch(predictor: ResponsePredictor, body: bytes, explain: bool) -> R
     answers: _Answers = []
     for content in parse_batch(body):
         try:
-            answers.append(_predicted(predictor, content, explain=explain))
+            answers.append(_predicted(predictor, parse_patient(content), explain=explain))
         except RequestError as error:
             answers.append(error.body())
     return Response(_ANSWERS.dump_json(answers), media_type="application/json")

@@ -1,0 +1,192 @@
+"""A connectome gives the same answer inline, as a summary, as a file, and in Python."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from forms import FormPart, form
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from served_models import ask
+from strategies import connectomes
+
+from data_schemas.connectome import Connectome
+from data_schemas.patient import Patient
+from data_schemas.prediction import Prediction
+from features.atlas import NETWORKS, network_problem
+from features.connectivity import CONNECTIVITY_NAMES, connectivity_summary
+from serving.app import create_app
+from serving.predictor import ResponsePredictor
+
+_QUALITY = ("n_volumes", "mean_framewise_displacement_mm", "coverage", "global_signal_regressed")
+
+
+@pytest.fixture(scope="module")
+def app(network_predictor: ResponsePredictor) -> FastAPI:
+    return create_app(network_predictor)
+
+
+@pytest.fixture(scope="module")
+def record(complete_patient: Patient) -> dict[str, Any]:
+    content: dict[str, Any] = complete_patient.model_dump(mode="json", exclude_defaults=True)
+    return content
+
+
+def relmat(connectome: Connectome) -> bytes:
+    """Write a connectome as XCP-D does, with every digit."""
+    rows = ["\t".join(("Node", *connectome.labels))]
+    for label, correlations in zip(connectome.labels, connectome.matrix().tolist(), strict=True):
+        cells = ("n/a" if np.isnan(value) else repr(value) for value in correlations)
+        rows.append("\t".join((label, *cells)))
+    return ("\n".join(rows) + "\n").encode()
+
+
+def summary_of(connectome: Connectome) -> dict[str, Any]:
+    values = connectivity_summary(connectome)
+    return {
+        "values": {name: None if np.isnan(z) else z for name, z in values.items()},
+        "n_volumes": connectome.n_volumes,
+        "mean_framewise_displacement_mm": connectome.mean_framewise_displacement_mm,
+        "mean_coverage": connectome.mean_coverage,
+        "missing_share": connectome.missing_share,
+        "global_signal_regressed": connectome.global_signal_regressed,
+    }
+
+
+def quality_of(connectome: Connectome) -> bytes:
+    return json.dumps({name: getattr(connectome, name) for name in _QUALITY}).encode()
+
+
+def answers(app: FastAPI, record: dict[str, Any], scan: Connectome) -> Iterator[Prediction]:
+    """Ask by every road."""
+    inline = {**record, "connectome": scan.model_dump(mode="json")}
+    summary = {**record, "connectome_summary": summary_of(scan)}
+    parts = (
+        FormPart("patient", json.dumps(record).encode()),
+        FormPart("quality", quality_of(scan)),
+        FormPart("connectome", relmat(scan), "sub-01_relmat.tsv"),
+    )
+    body, headers = form(*parts)
+    for response in (
+        ask(app, "POST", "/predict", record=inline),
+        ask(app, "POST", "/predict", record=summary),
+        ask(app, "POST", "/predict", body, headers=headers),
+    ):
+        assert response.status_code == 200, response.text
+        yield Prediction.model_validate_json(response.content)
+
+
+def assert_same(one: Prediction, other: Prediction) -> None:
+    assert one.abstained == other.abstained
+    assert one.notices == other.notices
+    assert one.response_probability == pytest.approx(other.response_probability, abs=1e-9)
+    ours = {each.feature: (each.value, each.log_odds) for each in one.contributions}
+    theirs = {each.feature: (each.value, each.log_odds) for each in other.contributions}
+    assert ours.keys() == theirs.keys()
+    for name, (value, log_odds) in ours.items():
+        assert value == pytest.approx(theirs[name][0], abs=1e-9), name
+        assert log_odds == pytest.approx(theirs[name][1], abs=1e-9), name
+
+
+@st.composite
+def scans(draw: st.DrawFn) -> Connectome:
+    """Draw a connectome with any quality: refused, doubtful or sound."""
+    quality = {
+        "n_volumes": draw(st.none() | st.sampled_from([20, 149, 150, 400])),
+        "mean_framewise_displacement_mm": draw(st.none() | st.floats(0, 1)),
+        "global_signal_regressed": draw(st.none() | st.booleans()),
+    }
+    scan = draw(connectomes())
+    coverage = draw(st.none() | st.just(dict.fromkeys(scan.labels, draw(st.floats(0, 1)))))
+    # A summary cannot tell that it comes from an atlas without networks.
+    assume(network_problem(scan.labels) is None)
+    return scan.model_copy(update={**quality, "coverage": coverage})
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(scan=scans())
+def test_every_road_gives_the_same_answer(
+    app: FastAPI, network_predictor: ResponsePredictor, record: dict[str, Any], scan: Connectome
+) -> None:
+    expected = network_predictor.predict(Patient.model_validate({**record, "connectome": scan}))
+    for answer in answers(app, record, scan):
+        assert_same(answer, expected)
+
+
+def whole_scan(seed: int = 3) -> Connectome:
+    rng = np.random.default_rng(seed)
+    labels = [f"{side}H_{net}_{n}" for side in "LR" for net in NETWORKS for n in (1, 2, 3)]
+    matrix = np.atleast_2d(np.corrcoef(rng.normal(size=(len(labels), 90))))
+    return Connectome.from_matrix(labels, matrix, n_volumes=200, global_signal_regressed=False)
+
+
+def test_values_of_a_summary_are_those_of_the_connectome(
+    app: FastAPI, record: dict[str, Any]
+) -> None:
+    scan = whole_scan()
+    expected = connectivity_summary(scan)
+    for answer in answers(app, record, scan):
+        shown = {each.feature: each.value for each in answer.contributions}
+        assert "connectome_refused" not in {notice.code for notice in answer.notices}
+        for name in set(CONNECTIVITY_NAMES) & set(shown):
+            wanted = None if np.isnan(expected[name]) else expected[name]
+            assert shown[name] == pytest.approx(wanted, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("facts", "refused"),
+    [
+        ({}, False),
+        ({"n_volumes": 149}, True),
+        ({"mean_framewise_displacement_mm": 0.51}, True),
+        ({"mean_coverage": 0.49}, True),
+        ({"missing_share": 0.11}, True),
+        ({"global_signal_regressed": True}, True),
+    ],
+)
+def test_the_gates_hold_for_summaries(
+    app: FastAPI, record: dict[str, Any], facts: dict[str, Any], refused: bool
+) -> None:
+    summary = {**summary_of(whole_scan()), **facts}
+    response = ask(app, "POST", "/predict", record={**record, "connectome_summary": summary})
+    codes = {notice["code"] for notice in response.json()["notices"]}
+    assert ("connectome_refused" in codes) == refused
+
+
+@pytest.mark.parametrize(
+    ("summary", "field", "words"),
+    [
+        ({"values": {"fc_within_defualt": 61.8034}}, "connectome_summary.values.fc_within_defualt",
+         "Did you mean 'fc_within_default'?"),
+        ({"values": {"fc_within_default": 61.8034}}, "connectome_summary.values.fc_within_default",
+         "out of range"),
+        ({"values": {}}, "connectome_summary.values", "longer"),
+        ({}, "connectome_summary.values", "required"),
+        ({"values": {"fc_within_default": "61.8034"}},
+         "connectome_summary.values.fc_within_default", "a number"),
+        ({"values": {"fc_within_default": 0.3}, "missing_share": 61.8034},
+         "connectome_summary.missing_share", "out of range"),
+    ],
+)  # fmt: skip
+def test_wrong_summaries_are_refused_by_name(
+    app: FastAPI, record: dict[str, Any], summary: dict[str, Any], field: str, words: str
+) -> None:
+    response = ask(app, "POST", "/predict", record={**record, "connectome_summary": summary})
+    assert response.status_code == 422
+    [problem] = response.json()["error"]["fields"]
+    assert problem["field"] == field
+    assert words in problem["problem"]
+    assert "61.8034" not in response.text
+
+
+def test_a_summary_beside_a_connectome_is_refused(app: FastAPI, record: dict[str, Any]) -> None:
+    scan = whole_scan()
+    both = {"connectome": scan.model_dump(mode="json"), "connectome_summary": summary_of(scan)}
+    response = ask(app, "POST", "/predict", record={**record, **both})
+    assert response.status_code == 422
+    assert response.json()["error"]["fields"][0]["field"] == "connectome_summary"
