@@ -18,6 +18,7 @@ from data_schemas.connectome_summary import ConnectomeSummary
 from data_schemas.errors import ConfigurationError, TmsResponseError
 from data_schemas.instruments import Instrument
 from data_schemas.outcome import Outcome, OutcomeDefinition
+from data_schemas.outcome_report import OutcomeReport
 from data_schemas.patient import Patient
 from data_schemas.prediction import ErrorBody, Prediction
 
@@ -45,6 +46,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "instrument": Instrument,
     "outcome": Outcome,
     "outcome_definition": OutcomeDefinition,
+    "outcome_report": OutcomeReport,
     "patient": Patient,
     "prediction": Prediction,
 }
