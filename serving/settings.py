@@ -8,6 +8,11 @@ from data_schemas.errors import ConfigurationError
 
 MODEL_VARIABLE: Final = "TMS_RESPONSE_MODEL"
 WORKERS_VARIABLE: Final = "TMS_RESPONSE_WORKERS"
+LEDGER_VARIABLE: Final = "TMS_RESPONSE_LEDGER_URL"
+OUTBOX_VARIABLE: Final = "TMS_RESPONSE_OUTBOX"
+KEY_VARIABLE: Final = "TMS_RESPONSE_PSEUDONYM_KEY"
+KEY_FILE_VARIABLE: Final = "TMS_RESPONSE_PSEUDONYM_KEY_FILE"
+NO_LEDGER: Final = "none"
 
 
 def model_folder() -> Path:
@@ -31,3 +36,29 @@ def n_workers() -> int:
     if not given.isdecimal() or int(given) < 1:
         raise ConfigurationError(f"{WORKERS_VARIABLE} must be a whole number of at least 1.")
     return int(given)
+
+
+def ledger_url() -> str | None:
+    """Return the address of the ledger: `TMS_RESPONSE_LEDGER_URL`; None where it is `none`.
+
+    By default `ledger.db` in `state_folder()`.
+    """
+    given = os.environ.get(LEDGER_VARIABLE) or f"sqlite:///{state_folder() / 'ledger.db'}"
+    return None if given == NO_LEDGER else given
+
+
+def outbox_file() -> Path:
+    """Return the file of what is predicted while PostgreSQL is away: `TMS_RESPONSE_OUTBOX`."""
+    return Path(os.environ.get(OUTBOX_VARIABLE) or state_folder() / "outbox.db").absolute()
+
+
+def state_folder() -> Path:
+    """Return the folder of what the service keeps: `$XDG_STATE_HOME/tms-response`."""
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base).absolute() / "tms-response"
+
+
+def pseudonym_key_file() -> Path:
+    """Return the default file of pseudonym keys: `$XDG_CONFIG_HOME/tms-response/pseudonym.keys`."""
+    base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(base).absolute() / "tms-response" / "pseudonym.keys"

@@ -6,7 +6,16 @@ import pytest
 
 import serving
 from data_schemas.errors import ConfigurationError
-from serving.settings import MODEL_VARIABLE, WORKERS_VARIABLE, model_folder, n_workers
+from serving.settings import (
+    LEDGER_VARIABLE,
+    MODEL_VARIABLE,
+    OUTBOX_VARIABLE,
+    WORKERS_VARIABLE,
+    ledger_url,
+    model_folder,
+    n_workers,
+    outbox_file,
+)
 
 
 def test_the_model_is_named_or_lies_beside_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,3 +36,19 @@ def test_other_numbers_of_workers_are_refused(monkeypatch: pytest.MonkeyPatch, g
     monkeypatch.setenv(WORKERS_VARIABLE, given)
     with pytest.raises(ConfigurationError, match=WORKERS_VARIABLE):
         n_workers()
+
+
+def test_the_ledger_lies_where_programs_keep_their_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (LEDGER_VARIABLE, OUTBOX_VARIABLE, "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "/home/clinic")
+    folder = "/home/clinic/.local/state/tms-response"
+    assert ledger_url() == f"sqlite:///{folder}/ledger.db"
+    assert outbox_file() == Path(folder, "outbox.db")
+
+
+def test_the_ledger_may_be_named_or_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(LEDGER_VARIABLE, "postgresql://ledger@db/tms")
+    assert ledger_url() == "postgresql://ledger@db/tms"
+    monkeypatch.setenv(LEDGER_VARIABLE, "none")
+    assert ledger_url() is None

@@ -1,0 +1,167 @@
+"""One database of the ledger: SQLite that survives a power cut, or PostgreSQL."""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from data_schemas.errors import ConfigurationError, ServiceError
+
+_SQLITE_WAIT_SECONDS: Final = 10
+_POSTGRES_WAIT_SECONDS: Final = 3
+_PRAGMAS: Final = (
+    f"PRAGMA busy_timeout = {_SQLITE_WAIT_SECONDS * 1000}",
+    "PRAGMA synchronous = FULL",
+    # A deleted patient is overwritten, not only unlinked.
+    "PRAGMA secure_delete = ON",
+)
+
+
+class LedgerUnavailableError(ServiceError):
+    """The ledger cannot be read or written now, so that nothing may be answered."""
+
+
+class Database:
+    """A database and the two ways to use it: to write, and to read.
+
+    Parameters
+    ----------
+    url : str
+        `sqlite:///FILE`, or `postgresql://USER:PASSWORD@HOST/NAME`.
+
+    Raises
+    ------
+    ConfigurationError
+        When the address is neither.
+    """
+
+    def __init__(self, url: str) -> None:
+        parsed = _parsed(url)
+        self.file = Path(parsed.database or "") if parsed.drivername == "sqlite" else None
+        self._engine = _sqlite(parsed) if self.file else _postgres(parsed)
+
+    @property
+    def is_postgres(self) -> bool:
+        """Whether it is PostgreSQL."""
+        return self.file is None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Give a connection whose changes are all on disk after the block, or none of them.
+
+        Raises
+        ------
+        LedgerUnavailableError
+            When the database is away, full or not writable; without a value of any row.
+        """
+        with _contained():
+            if self.file is not None:
+                _make_file(self.file)
+            with self._engine.begin() as connection:
+                yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection that sees one moment of the database and holds up no writer.
+
+        Raises
+        ------
+        LedgerUnavailableError
+            When the database is away.
+        """
+        with _contained(), self._engine.connect() as connection:
+            yield connection.execution_options(reading=True)
+
+    def forget_deleted(self) -> None:
+        """Write what was deleted through to the file, so that no log beside it holds it still."""
+        if self.file is None:
+            return
+        with _contained(), self._engine.connect() as connection:
+            raw: Any = connection.connection.driver_connection
+            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = URL.create("unknown")
+    if parsed.drivername in {"postgresql", "postgres", "postgresql+psycopg"}:
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername == "sqlite" and parsed.database not in {None, "", ":memory:"}:
+        return parsed
+    raise ConfigurationError(
+        "The address of the ledger must be sqlite:///FILE or "
+        "postgresql://USER:PASSWORD@HOST/NAME; set TMS_RESPONSE_LEDGER_URL to one of them."
+    )
+
+
+@contextmanager
+def _contained() -> Iterator[None]:
+    """Turn every failure of a database into one of ours: its text may quote a row."""
+    try:
+        yield
+    except (SQLAlchemyError, OSError, sqlite3.Error) as error:
+        kind = type(getattr(error, "orig", None) or error).__name__
+        raise LedgerUnavailableError(
+            f"The ledger cannot be used now ({kind}); see that its database runs, has space and "
+            "may be written."
+        ) from None
+
+
+def _sqlite(url: URL) -> Engine:
+    engine = create_engine(url, hide_parameters=True)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None  # transactions begin where we say
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        reading = connection.get_execution_options().get("reading", False)
+        # A writer takes its lock at once: taken later, it could fail in the middle.
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgres(url: URL) -> Engine:
+    return create_engine(
+        url,
+        hide_parameters=True,
+        connect_args={
+            "connect_timeout": _POSTGRES_WAIT_SECONDS,
+            "options": f"-c statement_timeout={_POSTGRES_WAIT_SECONDS}s -c timezone=UTC",
+            "tcp_user_timeout": _POSTGRES_WAIT_SECONDS * 1000,
+        },
+    )
+
+
+def _make_file(file: Path) -> None:
+    """Create the file, readable for its owner alone, in the mode that readers do not block."""
+    if file.exists() and file.stat().st_size > 0:
+        return
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.close(descriptor)
+    # One process at a time: two that change the mode at once lock each other out.
+    with file.with_name(file.name + ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        connection = sqlite3.connect(file, timeout=_SQLITE_WAIT_SECONDS)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        finally:
+            connection.close()

@@ -1,0 +1,164 @@
+"""The ledger of a service: every answered prediction is in it before it is answered."""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import insert
+
+from data_schemas.outcome_report import OutcomeReceipt, OutcomeReport
+from serving.ledger.database import Database
+from serving.ledger.entries import (
+    Asked,
+    Entry,
+    Predicted,
+    StoredAnswer,
+    answer_row,
+    prediction_row,
+    write_entries,
+)
+from serving.ledger.outbox import ForwardingStore
+from serving.ledger.outcomes import record_outcome
+from serving.ledger.pseudonyms import PseudonymKeys
+from serving.ledger.schema import upgrade
+from serving.ledger.shared_memory import remember_once, take_token
+from serving.ledger.tables import feedback
+from serving.ledger.writer import GroupWriter
+
+
+def utc_now() -> datetime:
+    """Return the present moment."""
+    return datetime.now(UTC)
+
+
+class Ledger:
+    """The ledger as one worker uses it; every method may be called from any thread.
+
+    Parameters
+    ----------
+    url : str
+        `sqlite:///FILE`, or `postgresql://USER:PASSWORD@HOST/NAME`.
+    keys : PseudonymKeys
+        Of the patients' pseudonyms.
+    outbox : Path
+        SQLite file of what is predicted while PostgreSQL is away; not used with SQLite.
+    clock : callable
+        The present moment, in UTC.
+
+    Raises
+    ------
+    ConfigurationError
+        When the address is none.
+    LedgerUnavailableError
+        When the file, or the outbox, cannot be written; PostgreSQL may be away.
+    ServiceError
+        When a newer release wrote the ledger.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        keys: PseudonymKeys,
+        outbox: Path,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.keys = keys
+        self._clock = clock
+        self._database = Database(url)
+        self._forwarding: ForwardingStore | None = None
+        if self._database.is_postgres:
+            self._outbox = Database(f"sqlite:///{outbox}")
+            self._forwarding = ForwardingStore(self._database, self._outbox, clock)
+        else:
+            upgrade(self._database)
+        self._writer = GroupWriter(self._write, self._when_idle)
+
+    async def record(
+        self, asked: Asked, predicted: list[Predicted], answer: StoredAnswer | None = None
+    ) -> StoredAnswer | None:
+        """Write the predictions of one request, and its answer where it has an idempotency key.
+
+        Parameters
+        ----------
+        asked : Asked
+            Who asked for what.
+        predicted : list of Predicted
+            All predictions of the answer.
+        answer : StoredAnswer or None
+            Where the request has a key.
+
+        Returns
+        -------
+        StoredAnswer or None
+            None once all of it is on disk; otherwise the answer that the key had before, and
+            nothing is written.
+
+        Raises
+        ------
+        LedgerUnavailableError
+            When it cannot be written: the prediction must not be answered then.
+        """
+        now = self._clock()
+        rows = tuple(prediction_row(each, asked, now) for each in predicted)
+        kept = None if answer is None else answer_row(asked, answer, now)
+        return await self._writer.record(Entry(rows, kept))
+
+    def record_outcome(self, report: OutcomeReport, caller: str) -> OutcomeReceipt:
+        """Write what happened to a patient predicted earlier; see `outcomes.record_outcome`."""
+        return record_outcome(self._present(), report, caller, self._clock())
+
+    def record_feedback(self, service: str, caller: str, content: Mapping[str, Any]) -> None:
+        """Write what a clinician did with a card.
+
+        Parameters
+        ----------
+        service : str
+            Identifier of the CDS service.
+        caller : str
+            Name of the caller's key or token.
+        content : mapping
+            The feedback, as JSON content.
+
+        Raises
+        ------
+        LedgerUnavailableError
+            When it cannot be written.
+        """
+        row = {
+            "recorded_at": self._clock(),
+            "caller": caller,
+            "service": service,
+            "content": orjson.dumps(dict(content)).decode(),
+        }
+        with self._database.transaction() as connection:
+            connection.execute(insert(feedback), row)
+
+    def remember_once(self, kind: str, key: str, expires: float) -> bool:
+        """Return whether a key is new, and remember it; see `shared_memory.remember_once`."""
+        return remember_once(self._present(), kind, key, expires, time.time())
+
+    def take_token(self, name: str, per_second: float, capacity: float) -> float:
+        """Take a token, or return the seconds to wait; see `shared_memory.take_token`."""
+        return take_token(self._present(), name, per_second, capacity, time.time())
+
+    def close(self) -> None:
+        """Write what waits, and close."""
+        self._writer.close()
+        self._database.close()
+        if self._forwarding is not None:
+            self._outbox.close()
+
+    def _present(self) -> Database:
+        return self._database if self._forwarding is None else self._forwarding.present()
+
+    def _write(self, entries: list[Entry]) -> list[StoredAnswer | None]:
+        if self._forwarding is not None:
+            return self._forwarding.write(entries)
+        return write_entries(self._database, entries, self._clock())
+
+    def _when_idle(self) -> None:
+        if self._forwarding is not None:
+            self._forwarding.forward()
