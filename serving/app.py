@@ -10,10 +10,14 @@ from data_schemas.errors import DataError
 from data_schemas.patient import Patient
 from data_schemas.prediction import ErrorBody, Prediction
 from serving.failures import add_error_handlers
+from serving.ledger.entries import Predicted
+from serving.ledger.ledger import Ledger
 from serving.model_card import ModelCard, model_card
 from serving.multipart import Part, is_multipart
 from serving.openapi import batch_body, describe_patients, patient_body, refusals
+from serving.outcome_route import add_outcomes
 from serving.predictor import ResponsePredictor
+from serving.recording import IDEMPOTENCY_HEADER, PATIENT_HEADER, Answer, Recorder
 from serving.requests import (
     RequestError,
     parse_batch,
@@ -22,7 +26,7 @@ from serving.requests import (
     read_body,
     refused,
 )
-from serving.uploads import read_upload, uploaded_patient
+from serving.uploads import read_upload, uploaded_bytes, uploaded_patient
 
 # A connectome takes tens of milliseconds to read; it must not hold up the others.
 _LARGE_BODY_BYTES: Final = 64 * 1024
@@ -32,14 +36,17 @@ _Answers = list[Prediction | ErrorBody]
 _ANSWERS: Final = TypeAdapter(_Answers)
 
 
-def create_app(predictor: ResponsePredictor) -> FastAPI:
+def create_app(predictor: ResponsePredictor, ledger: Ledger | None = None) -> FastAPI:
     """Return the application that answers with this model.
 
     Parameters
     ----------
     predictor : ResponsePredictor
         Shared by all requests, and never changed.
+    ledger : Ledger or None
+        Every prediction is in it before it is answered; with None, predictions are not kept.
     """
+    recorder = Recorder(ledger)
     app = FastAPI(
         title="tms-response",
         description="Probability of response to TMS, with its uncertainty, reasons and "
@@ -51,68 +58,87 @@ def create_app(predictor: ResponsePredictor) -> FastAPI:
         redirect_slashes=False,
     )
     add_error_handlers(app)
-    _add_predict(app, predictor)
-    _add_predict_batch(app, predictor)
+    _add_predict(app, predictor, recorder)
+    _add_predict_batch(app, predictor, recorder)
+    add_outcomes(app, ledger)
     _add_model(app, predictor)
     describe_patients(app)
     return app
 
 
-def _add_predict(app: FastAPI, predictor: ResponsePredictor) -> None:
+def _add_predict(app: FastAPI, predictor: ResponsePredictor, recorder: Recorder) -> None:
     @app.post(
         "/predict",
         response_model=None,
-        responses={200: {"model": Prediction}, **refusals(400, 413, 415, 422)},
-        openapi_extra=patient_body(predictor.document),
+        responses={200: {"model": Prediction}, **refusals(400, 413, 415, 422, 503)},
+        openapi_extra={
+            **patient_body(predictor.document),
+            "parameters": [IDEMPOTENCY_HEADER, PATIENT_HEADER],
+        },
     )
     async def predict(request: Request, explain: bool = _EXPLAIN) -> Response:
         """Answer for one patient."""
+        asked = recorder.asked(request)
         if is_multipart(request):
             parts = await read_upload(request)
-            return await anyio.to_thread.run_sync(_answer_upload, predictor, parts, explain)
+            answer = await anyio.to_thread.run_sync(_answer_upload, predictor, parts, explain)
+            return await recorder.recorded(request, asked, uploaded_bytes(parts), answer)
         body = await read_body(request)
         if len(body) > _LARGE_BODY_BYTES:
-            return await anyio.to_thread.run_sync(_answer, predictor, body, explain)
-        return _answer(predictor, body, explain)
+            answer = await anyio.to_thread.run_sync(_answer, predictor, body, explain)
+        else:
+            answer = _answer(predictor, body, explain)
+        return await recorder.recorded(request, asked, body, answer)
 
 
-def _answer(predictor: ResponsePredictor, body: bytes, explain: bool) -> Response:
-    return _json(_predicted(predictor, parse_patient(parse_json(body)), explain=explain))
+def _answer(predictor: ResponsePredictor, body: bytes, explain: bool) -> Answer:
+    return _answered(_predicted(predictor, parse_patient(parse_json(body)), explain=explain))
 
 
-def _answer_upload(predictor: ResponsePredictor, parts: dict[str, Part], explain: bool) -> Response:
-    return _json(_predicted(predictor, uploaded_patient(parts), explain=explain))
+def _answer_upload(predictor: ResponsePredictor, parts: dict[str, Part], explain: bool) -> Answer:
+    return _answered(_predicted(predictor, uploaded_patient(parts), explain=explain))
 
 
-def _predicted(predictor: ResponsePredictor, patient: Patient, *, explain: bool) -> Prediction:
+def _answered(predicted: Predicted) -> Answer:
+    return Answer(_json(predicted.prediction), [predicted])
+
+
+def _predicted(predictor: ResponsePredictor, patient: Patient, *, explain: bool) -> Predicted:
     try:
-        return predictor.predict(patient, explain=explain)
+        prediction, row = predictor.predict_with_row(patient, explain=explain)
     except DataError as error:
         raise refused(error) from None
+    return Predicted(prediction, row, predictor.feature_names)
 
 
-def _add_predict_batch(app: FastAPI, predictor: ResponsePredictor) -> None:
+def _add_predict_batch(app: FastAPI, predictor: ResponsePredictor, recorder: Recorder) -> None:
     @app.post(
         "/predict_batch",
         response_model=None,
-        responses={200: {"model": _Answers}, **refusals(400, 413, 415, 422)},
-        openapi_extra=batch_body(predictor.document),
+        responses={200: {"model": _Answers}, **refusals(400, 413, 415, 422, 503)},
+        openapi_extra={**batch_body(predictor.document), "parameters": [IDEMPOTENCY_HEADER]},
     )
     async def predict_batch(request: Request, explain: bool = _EXPLAIN) -> Response:
         """Answer for up to 1,000 patients, in order, with an error object where one is bad."""
+        asked = recorder.asked_of_many(request)
         body = await read_body(request)
         # In a thread, so that single patients are answered meanwhile.
-        return await anyio.to_thread.run_sync(_answer_batch, predictor, body, explain)
+        answer = await anyio.to_thread.run_sync(_answer_batch, predictor, body, explain)
+        return await recorder.recorded(request, asked, body, answer)
 
 
-def _answer_batch(predictor: ResponsePredictor, body: bytes, explain: bool) -> Response:
+def _answer_batch(predictor: ResponsePredictor, body: bytes, explain: bool) -> Answer:
     answers: _Answers = []
+    kept: list[Predicted] = []
     for content in parse_batch(body):
         try:
-            answers.append(_predicted(predictor, parse_patient(content), explain=explain))
+            predicted = _predicted(predictor, parse_patient(content), explain=explain)
         except RequestError as error:
             answers.append(error.body())
-    return Response(_ANSWERS.dump_json(answers), media_type="application/json")
+        else:
+            answers.append(predicted.prediction)
+            kept.append(predicted)
+    return Answer(Response(_ANSWERS.dump_json(answers), media_type="application/json"), kept)
 
 
 def _add_model(app: FastAPI, predictor: ResponsePredictor) -> None:

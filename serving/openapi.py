@@ -13,9 +13,11 @@ from serving.requests import MAXIMUM_BATCH
 _PATIENT = {"$ref": "#/components/schemas/Patient"}
 _REFUSALS = {
     400: "The body is empty or not valid JSON.",
+    404: "There is no such record.",
     413: "The body is too large.",
     415: "The body is announced as something else than application/json, or as compressed.",
     422: "A field is unknown, out of range, or does not fit the model.",
+    503: "The ledger cannot be written, so that nothing is answered.",
 }
 
 

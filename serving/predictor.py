@@ -68,6 +68,7 @@ class ResponsePredictor:
         self.document = document
         self._booster_text, self._spread_text = booster_text, spread_text
         self._features = named_features(document, [each.name for each in document.features])
+        self._feature_names = tuple(each.name for each in self._features)
         self._uses_connectome = any("connectome" in each.fields for each in self._features)
         self._scanners = KnownScanners(document)
         self._reference = TrainingReference(document.features)
@@ -132,6 +133,11 @@ class ResponsePredictor:
         return self._features
 
     @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the features, in the order of the columns of X."""
+        return self._feature_names
+
+    @property
     def identity(self) -> ModelIdentity:
         """Name, version and training cohort, as they stand in every prediction."""
         return self._identity
@@ -188,6 +194,12 @@ class ResponsePredictor:
             When the record does not fit the model: another instrument, a required field missing,
             an undeclared measurement.
         """
+        return self.predict_with_row(patient, explain=explain)[0]
+
+    def predict_with_row(
+        self, patient: Patient, *, explain: bool = True
+    ) -> tuple[Prediction, FloatArray]:
+        """Answer as `predict` does, and return the row of features, shape (p,), beside it."""
         refuse_unfit(patient, self.document)
         refusal = self._connectome_refusal(patient)
         used = patient if refusal is None else patient.model_copy(update=_NO_SCAN)
@@ -195,14 +207,15 @@ class ResponsePredictor:
         notices = self._notices(patient, refusal, row)
         reason = reason_to_abstain(row, self.document, self._reference)
         if reason is not None:
-            return self._prediction((reason, *notices), abstained=True)
+            return self._prediction((reason, *notices), abstained=True), row
         log_odds, contributions, interval = self._model.explained(row)
-        return self._prediction(
+        prediction = self._prediction(
             notices,
             probability=expit(log_odds),
             interval=interval,
             contributions=self._named(row, contributions) if explain else (),
         )
+        return prediction, row
 
     def predict_many(
         self, patients: Iterable[Patient], *, explain: bool = True

@@ -15,7 +15,8 @@ os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 
 import bentoml
 
-from data_schemas.errors import ModelError
+from data_schemas.errors import TmsResponseError
+from serving.ledger.start import open_ledger
 from serving.predictor import ResponsePredictor
 from serving.settings import model_folder, n_workers
 
@@ -38,7 +39,10 @@ def _refuse_damaged_model() -> None:
     """Stop before any worker starts, which would fail and be started again without end."""
     try:
         ResponsePredictor.load(model_folder())
-    except ModelError as error:
+        ledger = open_ledger()
+        if ledger is not None:
+            ledger.close()
+    except TmsResponseError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(error.exit_code) from None
 
@@ -52,7 +56,7 @@ class _ModelWorker:
         # Only workers need FastAPI; the process that starts them is ready sooner without.
         from serving.app import create_app  # noqa: PLC0415
 
-        _APPLICATION.app = create_app(ResponsePredictor.load(model_folder()))
+        _APPLICATION.app = create_app(ResponsePredictor.load(model_folder()), open_ledger())
         # What is loaded stays: the collector need not walk through it again and again.
         gc.collect()
         gc.freeze()

@@ -75,6 +75,14 @@ async def read_upload(request: Request) -> dict[str, Part]:
     return parts
 
 
+def uploaded_bytes(parts: dict[str, Part]) -> bytes:
+    """Return what an upload says, whatever separates its parts: for telling a repeated one."""
+    ordered = (parts[name] for name in sorted(parts))
+    return b"".join(
+        f"{part.name}\n{part.filename}\n{len(part.data)}\n".encode() + part.data for part in ordered
+    )
+
+
 def uploaded_patient(parts: dict[str, Part]) -> Patient:
     """Return the patient of an upload, with the connectome of the file.
 

@@ -89,7 +89,8 @@ def test_health_metrics_card_and_documentation_are_served(
     metrics = client.get("/metrics").text
     assert 'endpoint="/predict"' in metrics
     assert "not a medical device" in client.get("/model").text
-    assert set(client.get("/docs.json").json()["paths"]) == {"/predict", "/predict_batch", "/model"}
+    paths = set(client.get("/docs.json").json()["paths"])
+    assert paths == {"/predict", "/predict_batch", "/outcomes", "/model"}
 
 
 @pytest.mark.parametrize(
