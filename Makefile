@@ -41,8 +41,8 @@ check: $(READY) ## Format, lint, types, import direction, file lengths, locks an
 report: $(READY) ## Rebuild report.html of the newest run, or of RUN=folder
 	@$(BIN)/tms-response report "$(or $(RUN),runs)"
 
-serve: $(READY) ## Serve the champion, or MODEL=folder, on this machine
-	@exec $(BIN)/tms-response serve --model "$(MODEL)"
+serve: $(READY) ## Serve the champion, or MODEL=folder, on this machine; ACCESS=none asks for no key
+	@exec $(BIN)/tms-response serve --model "$(MODEL)" $(if $(filter none,$(ACCESS)),--no-access)
 
 ui: $(READY) ## Open MLflow on this machine
 	@MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \

@@ -220,11 +220,50 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 3000,
     workers: Annotated[int, typer.Option(help="Processes that answer.", min=1)] = 1,
+    access: Annotated[
+        bool, typer.Option("--access/--no-access", help="Ask for keys; without, only loopback.")
+    ] = True,
 ) -> None:
     """Answer predictions over HTTP."""
     from serving.start import serve as start_service
 
-    start_service(model, host, port, workers)
+    start_service(model, host, port, workers, access=access)
+
+
+key_commands = typer.Typer(help="Make, list and revoke the API keys of the service.")
+app.add_typer(key_commands, name="key")
+
+
+@key_commands.command("new")
+def new_key(
+    scope: Annotated[list[str], typer.Option(help="predict, outcomes or admin; may be repeated.")],
+    label: Annotated[str, typer.Option(help="Whom it is for; never a patient.")] = "",
+) -> None:
+    """Make a key and print it, once."""
+    from serving.access.keys import new_key as make_key
+    from serving.settings import keys_file
+
+    typer.echo(make_key(keys_file(), scope, label))
+    typer.echo(f"Only its hash is kept, in {keys_file()}; keep the key itself safe.", err=True)
+
+
+@key_commands.command("list")
+def list_keys() -> None:
+    """List the valid keys by id: scopes, when made, label."""
+    from serving.access.keys import read_keys
+    from serving.settings import keys_file
+
+    for key in read_keys(keys_file()).values():
+        typer.echo(f"{key.key_id}  {','.join(key.scopes):22}  {key.created}  {key.label}")
+
+
+@key_commands.command("revoke")
+def revoke_key(key_id: Annotated[str, typer.Argument(help="As `key list` shows it.")]) -> None:
+    """Make a key invalid, within a second."""
+    from serving.access.keys import revoke_key as revoke
+    from serving.settings import keys_file
+
+    revoke(keys_file(), key_id)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -1,7 +1,9 @@
 """Keep the README true: run its commands, and fetch the answer it shows.
 
 python3 .ci/readme.py commands         run every sh block that follows a `<!-- ci -->` line
-python3 .ci/readme.py answer           ask the champion what the README asks, write the answer
+python3 .ci/readme.py answer           ask the champion what the README asks, write the answer;
+                                       blocks that follow a `<!-- request -->` line make a key
+                                       and use it, with keys of their own
 python3 .ci/readme.py answer --check   the same, but only compare
 """
 
@@ -11,6 +13,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -22,6 +25,7 @@ COMMANDS = re.compile(r"<!-- ci -->\n```sh\n(.*?)```", re.DOTALL)
 REQUEST = re.compile(r"<!-- request -->\n```sh\n(.*?)```", re.DOTALL)
 ANSWER = re.compile(r"(<!-- answer:start -->\n```json\n)(.*?)(```\n<!-- answer:end -->)", re.DOTALL)
 SHOWN_CONTRIBUTIONS = 3  # the largest; an answer has one for each feature
+KEYS = "TMS_RESPONSE_KEYS"
 READY = "http://127.0.0.1:3000/readyz"
 SECONDS_TO_START = 90
 PROBABILITY_TOLERANCE = 0.005  # another machine's arithmetic may differ in the last digits
@@ -36,22 +40,31 @@ def run_commands(text: str) -> None:
 
 def ask(text: str) -> dict[str, Any]:
     """Start the service, send the README's request and return the answer."""
-    found = REQUEST.search(text)
-    if found is None:
+    blocks = REQUEST.findall(text)
+    if not blocks:
         sys.exit("error: README.md has no block marked <!-- request -->.")
-    service = subprocess.Popen(["make", "serve"], cwd=README.parent, start_new_session=True)
-    try:
-        wait_until_ready(service)
-        sent = subprocess.run(
-            ["bash", "-euc", found.group(1)], capture_output=True, text=True, check=True
-        )
-    finally:
-        os.killpg(service.pid, signal.SIGINT)
-        service.wait()
-    answer: dict[str, Any] = json.loads(sent.stdout)
+    with tempfile.TemporaryDirectory() as folder:
+        sent = serve_and_ask("".join(blocks), {**os.environ, KEYS: f"{folder}/keys.jsonl"})
+    answer: dict[str, Any] = json.loads(sent)
     if "response_probability" not in answer:
         sys.exit("error: the service refused the README's request.")
     return answer
+
+
+def serve_and_ask(commands: str, environment: dict[str, str]) -> str:
+    """Return what shell commands print while `make serve` runs."""
+    service = subprocess.Popen(
+        ["make", "serve"], cwd=README.parent, env=environment, start_new_session=True
+    )
+    try:
+        wait_until_ready(service)
+        return subprocess.run(
+            ["bash", "-euc", commands],
+            cwd=README.parent, env=environment, stdout=subprocess.PIPE, text=True, check=True,
+        ).stdout  # fmt: skip
+    finally:
+        os.killpg(service.pid, signal.SIGINT)
+        service.wait()
 
 
 def wait_until_ready(service: "subprocess.Popen[bytes]") -> None:

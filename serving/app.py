@@ -12,6 +12,7 @@ from data_schemas.prediction import ErrorBody, Prediction
 from serving.failures import add_error_handlers
 from serving.ledger.entries import Predicted
 from serving.ledger.ledger import Ledger
+from serving.metrics import REFUSALS, add_metrics
 from serving.model_card import ModelCard, model_card
 from serving.multipart import Part, is_multipart
 from serving.openapi import batch_body, describe_patients, patient_body, refusals
@@ -58,6 +59,7 @@ def create_app(predictor: ResponsePredictor, ledger: Ledger | None = None) -> Fa
         redirect_slashes=False,
     )
     add_error_handlers(app)
+    add_metrics(app)
     _add_predict(app, predictor, recorder)
     _add_predict_batch(app, predictor, recorder)
     add_outcomes(app, ledger)
@@ -134,6 +136,7 @@ def _answer_batch(predictor: ResponsePredictor, body: bytes, explain: bool) -> A
         try:
             predicted = _predicted(predictor, parse_patient(content), explain=explain)
         except RequestError as error:
+            REFUSALS.labels(error.code).inc()
             answers.append(error.body())
         else:
             answers.append(predicted.prediction)

@@ -1,7 +1,6 @@
 """Every refusal and every failure in one shape, and none of them with what was sent."""
 
 import logging
-import traceback
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -10,6 +9,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from data_schemas.errors import FieldProblem
+from serving.logs import describe
+from serving.metrics import REFUSALS
 from serving.requests import RequestError
 
 logger = logging.getLogger("tms_response.serving")
@@ -21,7 +22,8 @@ _BY_STATUS = {
 
 
 def refusal(error: RequestError) -> Response:
-    """Return the response to a request that is refused."""
+    """Return the response to a request that is refused, and count it."""
+    REFUSALS.labels(error.code).inc()
     content = error.body().model_dump_json()
     return Response(content, error.status, media_type="application/json")
 
@@ -81,9 +83,7 @@ class ContainedFailures:
         except ClientDisconnect:
             logger.info("A client hung up before its request was complete.")
         except Exception as error:  # noqa: BLE001
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            kind = type(error).__name__
-            logger.error("Request failed: %s at %s:%s", kind, frame.filename, frame.lineno)  # noqa: TRY400
+            logger.error("Request failed: %s", describe(error))  # noqa: TRY400
             if not started:
                 message = "The service failed on this request, by its own fault; try again later."
                 await refusal(RequestError(500, "internal_error", message))(scope, receive, send)

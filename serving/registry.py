@@ -36,20 +36,52 @@ def resolve_model(reference: str | Path) -> Path:
     """
     folder = Path(reference)
     if str(reference).startswith(_SCHEMES):
-        return _artefact_below(_downloaded(str(reference)), str(reference))
+        return find_artefact(_downloaded(str(reference)), str(reference))
     if not folder.is_dir():
         raise ModelError(
             f"There is no model folder {folder}. Give a folder that training wrote, or "
             "models:/NAME@ALIAS."
         )
-    return _artefact_below(folder, str(folder))
+    return find_artefact(folder, str(folder))
 
 
-def _artefact_below(folder: Path, reference: str) -> Path:
+def find_artefact(folder: Path, reference: str) -> Path:
+    """Return the folder with `model.json` at or below a folder.
+
+    Raises
+    ------
+    ModelError
+        Naming the reference, when there is none.
+    """
     for candidate in (folder, folder / "model", folder / _LOGGED_ARTEFACT):
         if (candidate / DOCUMENT_FILE).is_file():
             return candidate.resolve()
     raise ModelError(f"{reference} holds no {DOCUMENT_FILE}, so it is not a tms-response model.")
+
+
+def is_alias(reference: str) -> bool:
+    """Return whether a reference is `models:/NAME@ALIAS`, which may come to mean another model."""
+    return reference.startswith("models:/") and "@" in reference
+
+
+def aliased_version(reference: str) -> str:
+    """Return `models:/NAME/VERSION` for what `models:/NAME@ALIAS` means now.
+
+    Raises
+    ------
+    ModelError
+        When the registry cannot be asked.
+    """
+    name, _, alias = reference.removeprefix("models:/").partition("@")
+    from mlflow import MlflowClient  # noqa: PLC0415
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    try:
+        version = MlflowClient().get_model_version_by_alias(name, alias).version
+    except (MlflowException, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ModelError(f"{reference} cannot be looked up: {reason}") from None
+    return f"models:/{name}/{version}"
 
 
 def _downloaded(reference: str) -> Path:

@@ -16,9 +16,25 @@ os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 import bentoml
 
 from data_schemas.errors import TmsResponseError
+from serving.access.keys import KeyRing
 from serving.ledger.start import open_ledger
+from serving.logs import configure_logs
+from serving.model_pointer import pointed_folder
 from serving.predictor import ResponsePredictor
-from serving.settings import model_folder, n_workers
+from serving.settings import (
+    access_required,
+    cors_origins,
+    keys_file,
+    log_requests,
+    model_source,
+    n_workers,
+    reload_seconds,
+)
+
+_SECONDS_TO_ANSWER: Final = 60
+_CORS_HEADERS: Final = (
+    "Authorization", "Content-Type", "Idempotency-Key", "Patient-Id", "X-Request-Id",
+)  # fmt: skip
 
 
 class _LoadedLater:
@@ -35,10 +51,15 @@ class _LoadedLater:
 _APPLICATION: Final = _LoadedLater()
 
 
-def _refuse_damaged_model() -> None:
+def _refuse_bad_settings() -> None:
     """Stop before any worker starts, which would fail and be started again without end."""
+    # BentoML has just set logs up in its own way.
+    configure_logs(requests=log_requests())
     try:
-        ResponsePredictor.load(model_folder())
+        ResponsePredictor.load(pointed_folder(model_source()))
+        reload_seconds()
+        if access_required():
+            KeyRing(keys_file())
         ledger = open_ledger()
         if ledger is not None:
             ledger.close()
@@ -50,23 +71,56 @@ def _refuse_damaged_model() -> None:
 class _ModelWorker:
     """Probability of response to TMS; research use only."""
 
-    refuse_damaged_model = bentoml.on_deployment(_refuse_damaged_model)
+    refuse_bad_settings = bentoml.on_deployment(_refuse_bad_settings)
 
     def __init__(self) -> None:
         # Only workers need FastAPI; the process that starts them is ready sooner without.
         from serving.app import create_app  # noqa: PLC0415
+        from serving.current_model import CurrentModel, ModelWatcher  # noqa: PLC0415
+        from serving.metrics import CountedPredictor, forget_dead_workers  # noqa: PLC0415
 
-        _APPLICATION.app = create_app(ResponsePredictor.load(model_folder()), open_ledger())
+        forget_dead_workers()
+        source, ledger = model_source(), open_ledger()
+        current = CurrentModel(
+            CountedPredictor.load(pointed_folder(source)),
+            lambda predictor: create_app(predictor, ledger),
+        )
+        _APPLICATION.app = current
         # What is loaded stays: the collector need not walk through it again and again.
         gc.collect()
         gc.freeze()
+        if reload_seconds():
+            ModelWatcher(current, source, reload_seconds()).start()
 
 
+def _front(app: ASGIApp) -> ASGIApp:
+    """Return the application behind the access check; called in a worker."""
+    from serving.access.gate import gate_of_settings  # noqa: PLC0415
+    from serving.front import Front  # noqa: PLC0415
+
+    return Front(app, gate_of_settings())
+
+
+def _cross_origin(app: ASGIApp) -> ASGIApp:
+    """Return the application for browsers on the named origins, whose first question has no key."""
+    from starlette.middleware.cors import CORSMiddleware  # noqa: PLC0415
+
+    return CORSMiddleware(
+        app, cors_origins(), allow_methods=("GET", "POST"), allow_headers=_CORS_HEADERS
+    )
+
+
+configure_logs(requests=log_requests())
 TmsResponseService = bentoml.service(
     name="tms_response",
     workers=n_workers(),
-    traffic={"timeout": 60},
+    traffic={"timeout": _SECONDS_TO_ANSWER},
     logging={"access": {"enabled": False}},
+    # Ours are in `serving/metrics.py`.
+    metrics={"enabled": False},
     tracing={"excluded_urls": ".*"},
 )(_ModelWorker)
+if cors_origins():
+    TmsResponseService.add_asgi_middleware(_cross_origin)
+TmsResponseService.add_asgi_middleware(_front)
 TmsResponseService.mount_asgi_app(_APPLICATION, name="tms-response")

@@ -1,6 +1,7 @@
 """What the service reads from its environment."""
 
 import os
+import re
 from pathlib import Path
 from typing import Final
 
@@ -13,10 +14,17 @@ OUTBOX_VARIABLE: Final = "TMS_RESPONSE_OUTBOX"
 KEY_VARIABLE: Final = "TMS_RESPONSE_PSEUDONYM_KEY"
 KEY_FILE_VARIABLE: Final = "TMS_RESPONSE_PSEUDONYM_KEY_FILE"
 NO_LEDGER: Final = "none"
+ACCESS_VARIABLE: Final = "TMS_RESPONSE_ACCESS"
+KEYS_VARIABLE: Final = "TMS_RESPONSE_KEYS"
+TOKENS_VARIABLE: Final = "TMS_RESPONSE_TOKENS"
+CORS_VARIABLE: Final = "TMS_RESPONSE_CORS_ORIGINS"
+LOG_REQUESTS_VARIABLE: Final = "TMS_RESPONSE_LOG_REQUESTS"
+RELOAD_VARIABLE: Final = "TMS_RESPONSE_RELOAD_SECONDS"
+KEYS_FILE: Final = "access-keys.jsonl"
 
 
-def model_folder() -> Path:
-    """Return the folder of the model to serve.
+def model_source() -> Path:
+    """Return where the model to serve is named; see `serving/model_pointer.py`.
 
     `TMS_RESPONSE_MODEL`, or `model/` beside this package, where a Bento holds it.
     """
@@ -62,3 +70,74 @@ def pseudonym_key_file() -> Path:
     """Return the default file of pseudonym keys: `$XDG_CONFIG_HOME/tms-response/pseudonym.keys`."""
     base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(base).absolute() / "tms-response" / "pseudonym.keys"
+
+
+def access_required() -> bool:
+    """Return whether callers must bring a key or token: unless `TMS_RESPONSE_ACCESS` is `none`.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is set to something else.
+    """
+    given = os.environ.get(ACCESS_VARIABLE) or "required"
+    if given not in {"required", "none"}:
+        raise ConfigurationError(f"{ACCESS_VARIABLE} must be 'required' or 'none'.")
+    return given == "required"
+
+
+def keys_file() -> Path:
+    """Return the file of API keys: `TMS_RESPONSE_KEYS`, or one in the working directory."""
+    return Path(os.environ.get(KEYS_VARIABLE) or KEYS_FILE).absolute()
+
+
+def tokens_file() -> Path | None:
+    """Return the settings of bearer tokens, `TMS_RESPONSE_TOKENS`; None: no token is accepted."""
+    given = os.environ.get(TOKENS_VARIABLE)
+    return Path(given).absolute() if given else None
+
+
+def cors_origins() -> tuple[str, ...]:
+    """Return the web origins that may ask from a browser: `TMS_RESPONSE_CORS_ORIGINS`, or none.
+
+    Raises
+    ------
+    ConfigurationError
+        When one is no origin; `*` is none, since it would let any page ask.
+    """
+    given = os.environ.get(CORS_VARIABLE, "").split()
+    for origin in given:
+        if not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", origin):
+            raise ConfigurationError(
+                f"{CORS_VARIABLE} lists origins such as https://ehr.example.org, with spaces "
+                "between them; name each one."
+            )
+    return tuple(given)
+
+
+def reload_seconds() -> float:
+    """Return how often a new model is looked for: `TMS_RESPONSE_RELOAD_SECONDS`, 0 for never.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is not a number of at least 0.
+    """
+    given = os.environ.get(RELOAD_VARIABLE) or "10"
+    if not re.fullmatch(r"\d+(\.\d+)?", given):
+        raise ConfigurationError(f"{RELOAD_VARIABLE} must be a number of seconds, or 0 for never.")
+    return float(given)
+
+
+def log_requests() -> bool:
+    """Return whether each request is logged: where `TMS_RESPONSE_LOG_REQUESTS` is 1.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is neither 0 nor 1.
+    """
+    given = os.environ.get(LOG_REQUESTS_VARIABLE) or "0"
+    if given not in {"0", "1"}:
+        raise ConfigurationError(f"{LOG_REQUESTS_VARIABLE} must be 0 or 1.")
+    return given == "1"

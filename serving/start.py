@@ -7,15 +7,35 @@ import tempfile
 from pathlib import Path
 
 from data_schemas.errors import ServiceError, UsageError
+from serving.access.keys import ApiKey, read_keys
+from serving.access.local import is_loopback
+from serving.champion import ChampionFollower, keep_store_in_place
+from serving.model_pointer import point_to
 from serving.predictor import ResponsePredictor
-from serving.registry import resolve_model
-from serving.settings import MODEL_VARIABLE, WORKERS_VARIABLE
+from serving.registry import is_alias, resolve_model
+from serving.settings import (
+    ACCESS_VARIABLE,
+    KEYS_VARIABLE,
+    MODEL_VARIABLE,
+    TOKENS_VARIABLE,
+    WORKERS_VARIABLE,
+    keys_file,
+    reload_seconds,
+    tokens_file,
+)
 
 _PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 _HIGHEST_PORT = 65535
 
 
-def serve(model: str | Path, host: str = "127.0.0.1", port: int = 3000, workers: int = 1) -> None:
+def serve(
+    model: str | Path,
+    host: str = "127.0.0.1",
+    port: int = 3000,
+    workers: int = 1,
+    *,
+    access: bool = True,
+) -> None:
     """Serve a model over HTTP until the process is told to stop.
 
     Parameters
@@ -28,6 +48,9 @@ def serve(model: str | Path, host: str = "127.0.0.1", port: int = 3000, workers:
         1 to 65535.
     workers : int
         Processes that answer; at least 1.
+    access : bool
+        Whether callers must bring a key or token. Without, only this machine is answered, and the
+        host must be one of its loopback addresses.
 
     Raises
     ------
@@ -35,18 +58,29 @@ def serve(model: str | Path, host: str = "127.0.0.1", port: int = 3000, workers:
         When there is no such model or it is damaged; nothing has been started then.
     ServiceError
         When the address cannot be listened on.
+    ConfigurationError
+        When the keys cannot be used.
     UsageError
-        When there is to be no worker at all, or the port is no port.
+        When there is to be no worker at all, or the port is no port, or the host is
+        not this machine alone and no access is asked for.
     """
     if workers < 1:
         raise UsageError("A service needs at least 1 worker.")
     if not 1 <= port <= _HIGHEST_PORT:
         raise UsageError(f"A port is a number from 1 to {_HIGHEST_PORT}.")
+    if not access and not is_loopback(host):
+        raise UsageError(
+            "Without access control the service answers this machine alone; give --host "
+            "127.0.0.1, or leave --no-access out and make keys with `tms-response key new`."
+        )
+    keys = read_keys(keys_file()) if access else {}
+    period = reload_seconds()
     folder = resolve_model(model)
     identity = ResponsePredictor.load(folder).identity
     address = _free_address(host, port)
     with tempfile.TemporaryDirectory(prefix="tms-response-service-") as home:
-        _configure(folder, workers, home)
+        source = _source(str(model), folder, Path(home), period)
+        _configure(source, workers, home, access=access)
         # Workers import `serving` from where they stand; a folder of that name elsewhere would win.
         os.chdir(_PACKAGE_ROOT)
         # BentoML reads the environment when it is imported.
@@ -55,9 +89,32 @@ def serve(model: str | Path, host: str = "127.0.0.1", port: int = 3000, workers:
         where = f"[{address}]" if ":" in address else address
         sys.stderr.write(
             f"{identity.name} {identity.version} on http://{where}:{port} (routes: /docs.json). "
-            "Research use only; not a medical device.\n"
+            f"Research use only; not a medical device.\n{_how_to_ask(keys, access=access)}\n"
         )
         TmsResponseService.serve_http(host=address, port=port)
+
+
+def _source(model: str, folder: Path, home: Path, period: float) -> Path:
+    """Return where workers find the model of the moment, and begin to follow an alias."""
+    if not is_alias(model):
+        # As it was named: it may be a link that comes to mean another folder.
+        return Path(model).absolute() if Path(model).is_dir() else folder
+    keep_store_in_place()
+    pointer = home / "champion"
+    point_to(pointer, folder)
+    if period:
+        ChampionFollower(model, pointer, period).start()
+    return pointer
+
+
+def _how_to_ask(keys: dict[str, ApiKey], *, access: bool) -> str:
+    if not access:
+        return "Without access control: it answers requests from this machine alone."
+    if keys:
+        return "Callers send the header 'Authorization: Bearer KEY'."
+    program = Path(sys.argv[0])
+    command = os.path.relpath(program) if program.name == "tms-response" else "tms-response"
+    return f"Nobody has a key yet. Make one, at any time, with: {command} key new --scope predict"
 
 
 def _free_address(host: str, port: int) -> str:
@@ -78,9 +135,14 @@ def _free_address(host: str, port: int) -> str:
     return str(address[0])
 
 
-def _configure(folder: Path, workers: int, home: str) -> None:
+def _configure(source: Path, workers: int, home: str, *, access: bool) -> None:
     """Set what BentoML and its workers read from the environment."""
-    os.environ[MODEL_VARIABLE] = str(folder)
+    os.environ[MODEL_VARIABLE] = str(source)
+    os.environ[ACCESS_VARIABLE] = "required" if access else "none"
+    os.environ[KEYS_VARIABLE] = str(keys_file())
+    tokens = tokens_file()
+    if tokens is not None:
+        os.environ[TOKENS_VARIABLE] = str(tokens)
     os.environ[WORKERS_VARIABLE] = str(workers)
     # Two services must not share, or wipe, each other's metrics.
     os.environ["BENTOML_HOME"] = home

@@ -71,7 +71,7 @@ def served(model: str, cwd: Path) -> Iterator[Service]:
     log = cwd / f"service-{port}.log"
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [COMMAND, "serve", "--model", model, "--port", str(port)],
+            [COMMAND, "serve", "--model", model, "--port", str(port), "--no-access"],
             cwd=cwd, env=environment(), stdout=stream, stderr=stream,
         )  # fmt: skip
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:

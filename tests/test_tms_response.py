@@ -26,7 +26,8 @@ COMMANDS = {
     "plan": ("--parameters", "--prevalence", "--auc", "--patients", "--sites", "--external"),
     "predict": ("model", "patients", "--out"),
     "report": ("run",),
-    "serve": ("--model", "--host", "--port", "--workers"),
+    "serve": ("--model", "--host", "--port", "--workers", "--no-access"),
+    "key": ("new", "list", "revoke"),
 }
 PLANTED = "Q7-planted-value"
 
@@ -85,6 +86,10 @@ def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[s
         (["simulate", "folder", "--patients", "many"], "--patients"),
         (["serve", "--port", "99999"], "65535"),
         (["serve", "--workers", "0"], "--workers"),
+        (["serve", "--no-access", "--host", "0.0.0.0"], "127.0.0.1"),  # noqa: S104
+        (["key", "new"], "--scope"),
+        (["key", "new", "--scope", "predictions"], "Did you mean 'predict'?"),
+        (["key", "revoke", "0a0a0a0a"], "allowed: none"),
     ],
 )
 def test_wrong_usage_is_a_sentence_and_exits_2(

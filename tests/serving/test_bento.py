@@ -15,6 +15,7 @@ from data_schemas.errors import ServiceError
 from data_schemas.patient import Patient
 from serving.bento import REQUIREMENTS, build_bento, main
 from serving.predictor import BOOSTER_FILE, DOCUMENT_FILE, ResponsePredictor
+from serving.settings import ACCESS_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -102,7 +103,8 @@ def service(bento: Path, slim_python: Path, tmp_path: Path) -> Iterator[httpx.Cl
             [slim_python, "-m", "bentoml", "serve", bento, "--host", "127.0.0.1",
              "--port", str(port)],
             cwd=tmp_path,
-            env={**kept, "BENTOML_HOME": str(tmp_path), "BENTOML_DO_NOT_TRACK": "True"},
+            env={**kept, "BENTOML_HOME": str(tmp_path), "BENTOML_DO_NOT_TRACK": "True",
+                 ACCESS_VARIABLE: "none"},
             stdout=log,
             stderr=subprocess.STDOUT,
         )  # fmt: skip

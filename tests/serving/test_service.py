@@ -22,7 +22,10 @@ from serving.settings import MODEL_VARIABLE
 pytestmark = pytest.mark.system
 
 ROOT = Path(__file__).resolve().parents[2]
-START = "import sys; from serving.start import serve; serve(sys.argv[1], port=int(sys.argv[2]))"
+START = """
+import sys; from serving.start import serve
+serve(sys.argv[1], port=int(sys.argv[2]), access=False)
+"""
 PLANTED = "61.8034"
 
 
@@ -87,7 +90,7 @@ def test_health_metrics_card_and_documentation_are_served(
     for path in ("/livez", "/readyz"):
         assert client.get(path).status_code == 200
     metrics = client.get("/metrics").text
-    assert 'endpoint="/predict"' in metrics
+    assert 'tms_response_request_seconds_count{route="/predict"}' in metrics
     assert "not a medical device" in client.get("/model").text
     paths = set(client.get("/docs.json").json()["paths"])
     assert paths == {"/predict", "/predict_batch", "/outcomes", "/model"}

@@ -12,7 +12,7 @@ from serving.settings import (
     OUTBOX_VARIABLE,
     WORKERS_VARIABLE,
     ledger_url,
-    model_folder,
+    model_source,
     n_workers,
     outbox_file,
 )
@@ -20,9 +20,9 @@ from serving.settings import (
 
 def test_the_model_is_named_or_lies_beside_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MODEL_VARIABLE, "/srv/model")
-    assert model_folder() == Path("/srv/model")
+    assert model_source() == Path("/srv/model")
     monkeypatch.delenv(MODEL_VARIABLE)
-    assert model_folder() == Path(str(serving.__file__)).resolve().parent.parent / "model"
+    assert model_source() == Path(str(serving.__file__)).resolve().parent.parent / "model"
 
 
 @pytest.mark.parametrize(("given", "expected"), [("", 1), ("1", 1), ("4", 4)])

@@ -153,7 +153,7 @@ def test_a_refused_value_is_neither_answered_nor_logged(service: Service) -> Non
 
 def test_health_metrics_and_the_model_card(service: Service, spine: Spine) -> None:
     assert service.client.get("/livez").status_code == 200
-    assert "bentoml" in service.client.get("/metrics").text
+    assert "tms_response_predictions_total" in service.client.get("/metrics").text
     document = json.loads((spine.run / "model" / "model.json").read_text("utf-8"))
     assert document["trained_on"]["simulated"] is True
     assert service.client.get("/model").json()["document"] == document

@@ -1,0 +1,168 @@
+"""Whether a request may pass."""
+
+import ipaddress
+import logging
+from typing import Final, Protocol
+
+import anyio.to_thread
+from starlette.types import Scope
+
+from serving.access.callers import Caller, Need
+from serving.access.issuers import read_token_settings
+from serving.access.keys import KeyRing
+from serving.access.local import not_local
+from serving.access.once import OnceInProcess, OnceStore
+from serving.access.tokens import RefusedTokenError, TokenVerifier
+from serving.requests import RequestError
+from serving.settings import access_required, keys_file, tokens_file
+
+logger = logging.getLogger("tms_response.access")
+
+_BEARER: Final = "bearer "
+_LOCAL_CALLER: Final = Caller("local", frozenset({"predict", "outcomes", "admin"}))
+_NOBODY: Final = Caller("nobody", frozenset())
+
+
+class Gate(Protocol):
+    """Decides whether a request may pass."""
+
+    async def admit(self, scope: Scope, label: str, need: Need) -> Caller:
+        """Return who calls.
+
+        Parameters
+        ----------
+        scope : ASGI scope
+            Of an HTTP request.
+        label : str
+            Of its route.
+        need : str
+            What that route needs.
+
+        Raises
+        ------
+        RequestError
+            401 when the caller is not recognised, 403 when the caller may not do this, 404 when
+            the route is not for the caller to know.
+        """
+
+
+class KeyGate:
+    """Admits those who bring an API key or an accepted token.
+
+    Parameters
+    ----------
+    keys : KeyRing
+        The API keys.
+    tokens : TokenVerifier, optional
+        Checks bearer tokens; without it none is accepted.
+    """
+
+    def __init__(self, keys: KeyRing, tokens: TokenVerifier | None = None) -> None:
+        self._keys = keys
+        self._tokens = tokens
+
+    async def admit(self, scope: Scope, label: str, need: Need) -> Caller:
+        """Return who calls, or raise; see `Gate`."""
+        if need == "open":
+            return _NOBODY
+        text = _bearer(scope)
+        caller = self._keys.find(text)
+        if caller is None:
+            caller = await self._caller_of_token(text, scope, label)
+        if need == "any" or need in caller.scopes:
+            return caller
+        audit(scope, label, caller.name, f"lacks the scope {need}")
+        if label == "other":
+            message = "There is no such path; GET /docs.json lists them."
+            raise RequestError(404, "not_found", message)
+        message = f"This key or token lacks the scope '{need}'; ask for one that has it."
+        raise RequestError(403, "forbidden", message)
+
+    async def _caller_of_token(self, text: str, scope: Scope, label: str) -> Caller:
+        reason = "no valid key" if text else "no key"
+        if self._tokens is not None and text.count(".") == 2:
+            path = scope["path"]
+            try:
+                return await anyio.to_thread.run_sync(self._tokens.verify, text, path)
+            except RefusedTokenError as error:
+                reason = str(error)
+        audit(scope, label, "unknown", reason)
+        message = (
+            "A valid key or token is required: send the header 'Authorization: Bearer KEY'. "
+            "Who runs this service makes a key with `tms-response key new`."
+        )
+        raise RequestError(401, "unauthenticated", message)
+
+
+class LocalGate:
+    """Admits whoever asks from this machine, and nobody else."""
+
+    async def admit(self, scope: Scope, label: str, need: Need) -> Caller:  # noqa: ARG002
+        """Return who calls, or raise; see `Gate`."""
+        reason = not_local(scope)
+        if reason is None:
+            return _LOCAL_CALLER
+        audit(scope, label, "unknown", reason)
+        message = (
+            f"This service answers only this machine, because it was started without access "
+            f"control, and {reason}."
+        )
+        raise RequestError(403, "not_local", message)
+
+
+def gate_of_settings(used: OnceStore | None = None) -> Gate:
+    """Return the gate that the environment asks for; see `serving/settings.py`.
+
+    Parameters
+    ----------
+    used : OnceStore, optional
+        Remembers used tokens for all workers; without it each worker remembers its own.
+
+    Raises
+    ------
+    ConfigurationError
+        When the keys or the settings of tokens cannot be used.
+    """
+    if not access_required():
+        return LocalGate()
+    path = tokens_file()
+    tokens = None
+    if path is not None:
+        tokens = TokenVerifier(read_token_settings(path), used or OnceInProcess())
+    return KeyGate(KeyRing(keys_file()), tokens)
+
+
+def audit(scope: Scope, label: str, caller: str, reason: str) -> None:
+    """Log a refusal: who, from where, what and why, but nothing that was sent."""
+    refused = {
+        "event": "refused",
+        "caller": caller,
+        "client": _address(scope),
+        "method": scope["method"] if scope["method"] in _METHODS else "other",
+        "route": label,
+        "reason": reason,
+    }
+    logger.warning("Refused: %s", reason, extra={"fields": refused})
+
+
+def _address(scope: Scope) -> str | None:
+    """Return where a request comes from; a proxy's header may claim any text, which is left out."""
+    try:
+        return str(ipaddress.ip_address(scope["client"][0]))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def _bearer(scope: Scope) -> str:
+    """Return the bearer key or token of a request, or an empty text."""
+    found = ""
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            text: str = value.decode("latin-1")
+            if found or text[: len(_BEARER)].lower() != _BEARER:
+                return ""
+            found = text[len(_BEARER) :].strip()
+    return found

@@ -1,0 +1,123 @@
+"""What every request passes first: its id, the access check, headers, counters and the log."""
+
+import logging
+import os
+import re
+import time
+from binascii import hexlify
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.access.callers import route_of
+from serving.access.gate import Gate
+from serving.failures import refusal
+from serving.logs import REQUEST_ID
+from serving.metrics import observe_request
+from serving.requests import RequestError
+
+logger = logging.getLogger("tms_response.requests")
+
+# An id of letters might be a name, and one of few digits a patient's number.
+_SANE_ID: Final = re.compile(rb"[0-9A-Fa-f-]{16,64}")
+_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+_CHALLENGE: Final = (b"www-authenticate", b"Bearer")
+
+
+class Front:
+    """An application behind the access check; see the module.
+
+    A response keeps a security header that the application has set itself, as a page does that
+    needs scripts.
+
+    Parameters
+    ----------
+    app : ASGI application
+        What is protected, with all its routes.
+    gate : Gate
+        Decides who passes.
+    """
+
+    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+        self._app = app
+        self._gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        elif scope["type"] == "websocket":
+            # There is none, so none needs to be let in.
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await self._app(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        request_id = _request_id(scope)
+        token = REQUEST_ID.set(request_id.decode())
+        label, need = route_of(scope["path"])
+        status = 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = _completed(message.get("headers", ()), request_id, status)
+            await send(message)
+
+        try:
+            try:
+                caller = await self._gate.admit(scope, label, need)
+            except RequestError as error:
+                await refusal(error)(scope, receive, send_with_headers)
+                return
+            scope.setdefault("state", {})["caller"] = caller.name
+            await self._app(scope, receive, send_with_headers)
+        finally:
+            seconds = time.perf_counter() - started
+            observe_request(label, seconds)
+            if logger.isEnabledFor(logging.INFO):
+                _log(scope, label, status, seconds)
+            REQUEST_ID.reset(token)
+
+
+def _request_id(scope: Scope) -> bytes:
+    """Return the request's own id where it is harmless to repeat, else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            given: bytes = value
+            if _SANE_ID.fullmatch(given):
+                return given
+            break
+    return hexlify(os.urandom(8))
+
+
+def _completed(
+    headers: "list[tuple[bytes, bytes]] | tuple[()]", request_id: bytes, status: int
+) -> list[tuple[bytes, bytes]]:
+    """Return the headers of a response with those that every response has."""
+    present = {name.lower() for name, _ in headers}
+    completed = [*headers, (b"x-request-id", request_id)]
+    completed += [header for header in _HEADERS if header[0] not in present]
+    if status == 401:
+        completed.append(_CHALLENGE)
+    return completed
+
+
+def _log(scope: Scope, label: str, status: int, seconds: float) -> None:
+    entry = {
+        "event": "request",
+        "method": scope["method"],
+        "route": label,
+        "status": status,
+        "milliseconds": round(1000 * seconds, 2),
+        "caller": scope.get("state", {}).get("caller"),
+    }
+    logger.info("Answered.", extra={"fields": entry})

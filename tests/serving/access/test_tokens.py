@@ -1,0 +1,172 @@
+"""Bearer tokens: only asymmetric, from a known issuer, for us, in time and once."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from data_schemas.errors import ConfigurationError
+from serving.access.issuers import TokenSettings, read_token_settings
+from serving.access.once import OnceInProcess
+from serving.access.tokens import RefusedTokenError, TokenVerifier
+
+ISSUER, URL, PATH = "https://ehr.example.org", "https://tms.example.org", "/cds-services/tms"
+JKU = "https://ehr.example.org/jwks.json"
+EC_KEY = ec.generate_private_key(ec.SECP384R1())
+RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+SHORT_KEY = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505
+OTHER_KEY = ec.generate_private_key(ec.SECP384R1())
+
+
+def public(kid: str, key: Any) -> dict[str, Any]:
+    kind = jwt.algorithms.ECAlgorithm if isinstance(key, ec.EllipticCurvePrivateKey) else None
+    algorithm = kind or jwt.algorithms.RSAAlgorithm
+    return {**algorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> TokenSettings:
+    secret = {"kty": "oct", "k": "c2VjcmV0", "kid": "hmac"}
+    keys = [public("ec", EC_KEY), public("rsa", RSA_KEY), public("short", SHORT_KEY), secret]
+    (tmp_path / "jwks.json").write_text(json.dumps({"keys": keys}))
+    (tmp_path / "tokens.toml").write_text(
+        f'public_url = "{URL}"\n[[issuers]]\nissuer = "{ISSUER}"\nkeys = "jwks.json"\n'
+        f'scopes = ["predict"]\njku = ["{JKU}"]\n'
+    )
+    return read_token_settings(tmp_path / "tokens.toml")
+
+
+@pytest.fixture
+def verifier(settings: TokenSettings) -> TokenVerifier:
+    return TokenVerifier(settings, OnceInProcess())
+
+
+@pytest.fixture
+def token() -> Callable[..., str]:
+    numbers = iter(range(1000))
+
+    def make(
+        key: Any = EC_KEY,
+        algorithm: str = "ES384",
+        headers: dict[str, Any] | None = None,
+        **claims: Any,
+    ) -> str:
+        now = time.time()
+        content = {"iss": ISSUER, "aud": URL + PATH, "iat": now, "exp": now + 300,
+                   "jti": f"id-{next(numbers)}", **claims}  # fmt: skip
+        kept = {name: value for name, value in content.items() if value is not None}
+        return jwt.encode(kept, key, algorithm, headers={"kid": "ec", **(headers or {})})
+
+    return make
+
+
+def test_good_tokens_pass(verifier: TokenVerifier, token: Callable[..., str]) -> None:
+    for text in (
+        token(),
+        token(RSA_KEY, "RS384", {"kid": "rsa"}),
+        token(RSA_KEY, "PS256", {"kid": "rsa"}),
+        token(headers={"jku": JKU}),
+        token(aud=["https://else.example", URL + PATH]),
+        token(exp=time.time() - 20, iat=time.time() - 100),
+    ):
+        caller = verifier.verify(text, PATH)
+        assert caller.name == f"token:{ISSUER}"
+        assert caller.scopes == {"predict"}
+
+
+def test_a_token_is_used_once(verifier: TokenVerifier, token: Callable[..., str]) -> None:
+    text = token()
+    verifier.verify(text, PATH)
+    with pytest.raises(RefusedTokenError, match="used before"):
+        verifier.verify(text, PATH)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"iss": "https://evil.example"}, "issuer"),
+        ({"aud": URL}, "InvalidAudience"),
+        ({"aud": URL + PATH + "/"}, "InvalidAudience"),
+        ({"aud": None}, "MissingRequiredClaim"),
+        ({"exp": None}, "MissingRequiredClaim"),
+        ({"iat": None}, "MissingRequiredClaim"),
+        ({"jti": None}, "MissingRequiredClaim"),
+        ({"jti": ""}, "jti"),
+        ({"jti": "x" * 257}, "jti"),
+        ({"exp": 1000}, "ExpiredSignature"),
+        ({"iat": 4e9, "exp": 4e9 + 1}, "ImmatureSignature"),
+        ({"exp": 4e9}, "longer"),
+        ({"headers": {"kid": "rsa"}}, "no such key"),
+        ({"headers": {"kid": "nobody"}}, "no such key"),
+        ({"headers": {"jku": "https://evil.example/jwks.json"}}, "jku"),
+        ({"key": OTHER_KEY}, "InvalidSignature"),
+        ({"key": SHORT_KEY, "algorithm": "RS256", "headers": {"kid": "short"}}, "no such key"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:The RSA key:jwt.warnings.InsecureKeyLengthWarning")
+def test_bad_tokens_are_refused(
+    verifier: TokenVerifier, token: Callable[..., str], changes: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(RefusedTokenError, match=reason) as refused:
+        verifier.verify(token(**changes), PATH)
+    assert "example" not in str(refused.value)
+
+
+def test_symmetric_and_unsigned_tokens_are_refused(
+    verifier: TokenVerifier, token: Callable[..., str]
+) -> None:
+    secret = b"secret of a good length, 32 bytes and more"
+    for text in (token(secret, "HS256", {"kid": "hmac"}), token(None, "none")):
+        with pytest.raises(RefusedTokenError, match="asymmetric"):
+            verifier.verify(text, PATH)
+
+
+@pytest.mark.parametrize("text", ["", "a.b.c", "..", "x" * 9000, "e30.e30.", "é.é.é"])
+def test_what_is_no_token_is_refused(verifier: TokenVerifier, text: str) -> None:
+    with pytest.raises(RefusedTokenError):
+        verifier.verify(text, PATH)
+
+
+def test_a_changed_claim_breaks_the_signature(
+    verifier: TokenVerifier, token: Callable[..., str]
+) -> None:
+    head, _, signature = token().split(".")
+    _, body, _ = token(exp=time.time() + 600).split(".")
+    with pytest.raises(RefusedTokenError, match="InvalidSignature"):
+        verifier.verify(f"{head}.{body}.{signature}", PATH)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('keys = "http://ehr.example.org/jwks"', "https address"),
+        ('keys = "absent.json"\nscopes = ["predict"]', "not a readable JWKS"),
+        ('keys = "jwks.json"\nscopes = ["everything"]', "scopes"),
+        ('keys = "jwks.json"\nscopes = []', "scopes"),
+        ('keys = "empty.json"\nscopes = ["predict"]', "not a readable JWKS"),
+        ('keys = "jwks.json"\nscopes = ["predict"]\ntrust = true', "trust"),
+    ],
+)
+@pytest.mark.usefixtures("settings")
+def test_wrong_settings_are_sentences(tmp_path: Path, line: str, said: str) -> None:
+    (tmp_path / "empty.json").write_text('{"keys": [{"kty": "oct", "k": "eA", "kid": "a"}]}')
+    path = tmp_path / "wrong.toml"
+    path.write_text(f'public_url = "{URL}"\n[[issuers]]\nissuer = "{ISSUER}"\n{line}\n')
+    with pytest.raises(ConfigurationError, match=said):
+        TokenVerifier(read_token_settings(path), OnceInProcess())
+
+
+def test_used_tokens_are_forgotten_when_they_have_expired(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.access.once._ENTRIES_BEFORE_CLEARING", 2)
+    store, now = OnceInProcess(), time.time()
+    assert store.remember_once("jti", "old", now - 1)
+    assert store.remember_once("jti", "new", now + 60)
+    assert store.remember_once("jti", "third", now + 60)
+    assert not store.remember_once("jti", "new", now + 60)
+    assert store.remember_once("other", "new", now + 60)
+    assert store.remember_once("jti", "old", now + 60)

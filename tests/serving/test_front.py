@@ -1,0 +1,231 @@
+"""What every request meets first: key, scope, headers, id, counters and log."""
+
+import json
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI, Request, Response
+from served_models import ask
+from starlette.types import Message, Scope
+
+from data_schemas.prediction import ErrorBody
+from serving.access.gate import KeyGate, LocalGate, gate_of_settings
+from serving.access.issuers import Issuer, TokenSettings
+from serving.access.keys import KeyRing, new_key
+from serving.access.once import OnceInProcess
+from serving.access.tokens import TokenVerifier
+from serving.front import Front
+from serving.settings import ACCESS_VARIABLE, KEYS_VARIABLE, TOKENS_VARIABLE
+
+SECURITY = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+}
+PLANTED = "61.8034"
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    return tmp_path / "keys.jsonl"
+
+
+@pytest.fixture
+def predict_key(keys: Path) -> dict[str, str]:
+    return {"authorization": f"Bearer {new_key(keys, ['predict'])}"}
+
+
+@pytest.fixture
+def inner() -> FastAPI:
+    app = FastAPI(openapi_url=None)
+
+    @app.api_route("/{path:path}", methods=["GET", "POST", "OPTIONS"])
+    async def anything(request: Request, path: str) -> Response:
+        own = {"content-security-policy": "default-src 'self'"} if path == "" else {}
+        return Response(getattr(request.state, "caller", ""), headers=own)
+
+    return app
+
+
+@pytest.fixture
+def front(inner: FastAPI, keys: Path, predict_key: dict[str, str]) -> Front:
+    assert predict_key
+    return Front(inner, KeyGate(KeyRing(keys)))
+
+
+def test_a_key_opens_what_its_scope_covers(
+    front: Front, keys: Path, predict_key: dict[str, str]
+) -> None:
+    key_id = json.loads(keys.read_text())["id"]
+    for path in ("/predict", "/v1/predict", "/model", "/metrics", "/cds-services/x"):
+        response = ask(front, "POST", path, headers=predict_key)
+        assert response.text == f"key:{key_id}"
+    for path in ("/livez", "/docs.json", "/"):
+        assert ask(front, "GET", path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"authorization": ""},
+        {"authorization": "Bearer"},
+        {"authorization": "Bearer "},
+        {"authorization": f"Bearer {PLANTED}"},
+        {"authorization": "Basic dTpw"},
+        {"authorization": "Bearer a.b.c"},
+        {"x-api-key": "tms"},
+    ],
+)
+def test_without_a_key_nothing_is_answered(
+    front: Front, headers: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    for path in ("/predict", "/metrics", f"/{PLANTED}"):
+        response = ask(front, "POST", path, headers=headers)
+        assert response.status_code == 401
+        assert response.headers["www-authenticate"] == "Bearer"
+        assert ErrorBody.model_validate_json(response.content).error.code == "unauthenticated"
+    audited = [record for record in caplog.records if record.name == "tms_response.access"]
+    assert len(audited) == 3
+    assert all(record.fields["event"] == "refused" for record in audited)  # type: ignore[attr-defined]
+    assert PLANTED not in str([record.__dict__ for record in audited])
+
+
+def test_two_keys_are_none(front: Front, predict_key: dict[str, str]) -> None:
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    header = (b"authorization", predict_key["authorization"].encode())
+    scope: Scope = {"type": "http", "path": "/predict", "method": "POST", "headers": [header] * 2}
+    run(front, scope, receive, send)
+    assert sent[0]["status"] == 401
+
+
+def run(app: Front, scope: Scope, receive: Any, send: Any) -> None:
+    import asyncio
+
+    asyncio.run(app(scope, receive, send))
+
+
+def test_a_key_without_the_scope_is_refused_and_other_paths_are_not_told(
+    front: Front, predict_key: dict[str, str]
+) -> None:
+    response = ask(front, "POST", "/outcomes", headers=predict_key)
+    assert response.status_code == 403
+    assert "'outcomes'" in response.json()["error"]["message"]
+    assert ask(front, "GET", "/schema.json", headers=predict_key).status_code == 404
+
+
+def test_an_administrator_sees_what_is_not_listed(inner: FastAPI, keys: Path) -> None:
+    admin = {"authorization": f"bearer {new_key(keys, ['admin'])}"}
+    front = Front(inner, KeyGate(KeyRing(keys)))
+    assert ask(front, "GET", "/schema.json", headers=admin).status_code == 200
+    assert ask(front, "POST", "/predict", headers=admin).status_code == 403
+
+
+def test_a_websocket_is_closed_unheard(front: Front) -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    run(front, {"type": "websocket", "path": "/predict"}, None, send)
+    assert [message["type"] for message in sent] == ["websocket.close"]
+
+
+@pytest.mark.parametrize(
+    ("path", "changed"),
+    [("/predict", {}), ("/", {"content-security-policy": "default-src 'self'"})],
+)
+def test_every_response_has_the_security_headers(
+    front: Front, predict_key: dict[str, str], path: str, changed: dict[str, str]
+) -> None:
+    for headers in (predict_key, {}):
+        response = ask(front, "GET", path, headers=headers)
+        expected = {**SECURITY, **(changed if response.status_code == 200 else {})}
+        assert {name: response.headers.get_list(name) for name in expected} == {
+            name: [value] for name, value in expected.items()
+        }
+
+
+def test_a_harmless_request_id_is_kept_and_another_replaced(
+    front: Front, predict_key: dict[str, str]
+) -> None:
+    def id_of(given: str) -> str:
+        response = ask(front, "GET", "/model", headers={**predict_key, "x-request-id": given})
+        returned: str = response.headers["x-request-id"]
+        return returned
+
+    good = "0b9f6a0e-7d0c-4b8e-9c53-5f9b8f3f3f11"
+    assert id_of(good) == good
+    for bad in ("", "MRN-1234567", "12345678", "a" * 65, "Jane Doe", "x" * 20):
+        assert re.fullmatch(r"[0-9a-f]{16}", id_of(bad))
+    assert id_of("") != id_of("")
+
+
+def test_each_request_may_be_logged_without_its_content(
+    front: Front, predict_key: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="tms_response.requests"):
+        ask(front, "POST", f"/predict?x={PLANTED}", headers=predict_key, content=PLANTED.encode())
+        ask(front, "POST", f"/{PLANTED}", headers=predict_key)
+    first, second = [each for each in caplog.records if each.name == "tms_response.requests"]
+    fields = first.fields  # type: ignore[attr-defined]
+    assert (fields["route"], fields["status"], fields["method"]) == ("/predict", 200, "POST")
+    assert fields["caller"].startswith("key:")
+    assert PLANTED not in str(first.__dict__) + str(second.__dict__)
+
+
+def test_without_access_control_only_this_machine_is_answered(inner: FastAPI) -> None:
+    front = Front(inner, LocalGate())
+    local = {"host": "127.0.0.1:3000"}
+    # The client of the test has no server address, so that even a good Host is refused.
+    for headers in (local, {**local, "x-forwarded-for": "127.0.0.1"}, {"host": "evil.example"}):
+        response = ask(front, "POST", "/predict", headers=headers)
+        assert response.status_code == 403
+        assert response.json()["error"]["code"] == "not_local"
+
+
+def test_a_token_passes_where_tokens_are_accepted(
+    inner: FastAPI, keys: Path, tmp_path: Path
+) -> None:
+    import time
+
+    import jwt
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    public = jwt.algorithms.ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    path = tmp_path / "jwks.json"
+    path.write_text(json.dumps({"keys": [{**public, "kid": "one"}]}))
+    issuer = Issuer(issuer="ehr", keys=str(path), scopes=("predict",))
+    settings = TokenSettings(public_url="http://service", issuers=(issuer,))
+    front = Front(inner, KeyGate(KeyRing(keys), TokenVerifier(settings, OnceInProcess())))
+    now = time.time()
+    claims = {"iss": "ehr", "aud": "http://service/predict", "iat": now, "exp": now + 60}
+    token = jwt.encode({**claims, "jti": "1"}, key, "ES256", headers={"kid": "one"})
+    headers = {"authorization": f"Bearer {token}"}
+    assert ask(front, "POST", "/predict", headers=headers).text == "token:ehr"
+    assert ask(front, "POST", "/predict", headers=headers).status_code == 401
+
+
+def test_the_environment_names_the_gate(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, keys: Path
+) -> None:
+    monkeypatch.setenv(KEYS_VARIABLE, str(keys))
+    monkeypatch.delenv(TOKENS_VARIABLE, raising=False)
+    monkeypatch.delenv(ACCESS_VARIABLE, raising=False)
+    assert isinstance(gate_of_settings(), KeyGate)
+    monkeypatch.setenv(ACCESS_VARIABLE, "none")
+    assert isinstance(gate_of_settings(), LocalGate)
+    assert not (tmp_path / "keys.jsonl").exists()
