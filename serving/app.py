@@ -10,6 +10,7 @@ from data_schemas.errors import DataError
 from data_schemas.patient import Patient
 from data_schemas.prediction import ErrorBody, Prediction
 from serving.failures import add_error_handlers
+from serving.fhir.route import FhirReader, add_fhir
 from serving.ledger.entries import Predicted
 from serving.ledger.ledger import Ledger
 from serving.metrics import REFUSALS, add_metrics
@@ -64,6 +65,7 @@ def create_app(predictor: ResponsePredictor, ledger: Ledger | None = None) -> Fa
     _add_predict_batch(app, predictor, recorder)
     add_outcomes(app, ledger)
     _add_model(app, predictor)
+    add_fhir(app, FhirReader(predictor))
     describe_patients(app)
     return app
 

@@ -52,8 +52,14 @@ class RequestError(TmsResponseError):
         return ErrorBody(error=ErrorDetail(code=self.code, message=self.message, fields=fields))
 
 
-async def read_body(request: Request) -> bytes:
+async def read_body(request: Request, kinds: tuple[str, ...] = (_JSON,)) -> bytes:
     """Return the body of a request.
+
+    Parameters
+    ----------
+    request : Request
+    kinds : tuple of str
+        Media types that are read, all of them JSON.
 
     Raises
     ------
@@ -61,7 +67,7 @@ async def read_body(request: Request) -> bytes:
         415 when it is announced as anything but plain JSON; 413 as soon as it is known to be
         larger than `MAXIMUM_BODY_BYTES`; 400 when it is empty.
     """
-    _refuse_other_content(request)
+    _refuse_other_content(request, kinds)
     too_large = RequestError(
         413, "body_too_large", f"The body may hold at most {MAXIMUM_BODY_BYTES} bytes; send less."
     )
@@ -79,15 +85,15 @@ async def read_body(request: Request) -> bytes:
     return b"".join(chunks)
 
 
-def _refuse_other_content(request: Request) -> None:
+def _refuse_other_content(request: Request, kinds: tuple[str, ...]) -> None:
     """Refuse what is announced as something else; a body that is not announced is read as JSON."""
     kind = (request.headers.get("content-type") or _JSON).partition(";")[0].strip().lower()
-    if kind != _JSON:
+    if kind not in kinds:
         message = (
             "The body is not announced as JSON; add the header 'Content-Type: application/json' "
             "(with curl: -H 'Content-Type: application/json')."
         )
-        problem = FieldProblem("Content-Type", "is not that of JSON", _JSON)
+        problem = FieldProblem("Content-Type", "is not that of JSON", ", ".join(kinds))
         raise RequestError(415, "unsupported_media_type", message, (problem,))
     coding = (request.headers.get("content-encoding") or _PLAIN).strip().lower()
     if coding != _PLAIN:

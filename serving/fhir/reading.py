@@ -1,0 +1,235 @@
+"""A Patient from FHIR resources: last value before the index date, each with its source.
+
+The index date is that of the first session of TMS since the last order of it; else when that order
+is planned for, or was written; else the first session; else now.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from data_schemas.errors import FieldProblem, field_problems
+from data_schemas.patient import Patient
+from serving.fhir.codes import Codes
+from serving.fhir.evidence import Evidence, Found, Unused
+from serving.fhir.moments import Moment, latest
+from serving.fhir.resources import Resource, only_patient, unusable
+from serving.fhir.settings import FhirSettings
+from serving.model_document import ModelDocument
+from serving.requests import RequestError
+
+_DONE: Final = frozenset({"in-progress", "completed"})
+_ORDERED: Final = frozenset({"draft", "active", "completed"})
+_SEXES: Final = frozenset({"female", "male", "other"})
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A Patient with the sources of its fields.
+
+    Attributes
+    ----------
+    patient : Patient
+    subject : str
+        Reference to the FHIR Patient.
+    index : Moment
+        The date before which everything was measured.
+    sources : dict of str to Found
+        Field -> the value used.
+    unused : tuple of Unused
+        What was set aside, with reasons.
+    """
+
+    patient: Patient
+    subject: str
+    index: Moment
+    sources: dict[str, Found]
+    unused: tuple[Unused, ...]
+
+    @property
+    def basis(self) -> list[str]:
+        """References of every resource used, in the order of the fields."""
+        used = (each for found in self.sources.values() for each in found.resources)
+        return list(dict.fromkeys(each.reference for each in used if each.kind != "Patient"))
+
+
+def read_patient(
+    resources: list[Resource],
+    document: ModelDocument,
+    codes: Codes,
+    settings: FhirSettings,
+    now: datetime,
+) -> Reading:
+    """Return the Patient whom one person's resources describe.
+
+    Parameters
+    ----------
+    resources : list of Resource
+        With exactly one Patient, of whom all the others are.
+    document : ModelDocument
+        Names the instruments that are looked for first.
+    codes, settings : Codes, FhirSettings
+        The mapping table and the recency window.
+    now : datetime
+        The index date where neither session nor order of TMS is known.
+
+    Raises
+    ------
+    RequestError
+        422, naming elements and what is allowed, and no value.
+    """
+    person = only_patient(resources)
+    index = index_moment(resources, codes, Moment.of(now))
+    medications = {each.reference: each for each in resources if each.kind == "Medication"}
+    evidence = Evidence(codes, index, settings.recency_days, medications)
+    evidence.gather(resources)
+    found = _last_of_each(evidence)
+    for domain in ("depression", "anxiety"):
+        _choose_total(found, domain, getattr(document, f"{domain}_instrument"))
+    if "depression_total" not in found and evidence.incomplete:
+        problem = f"a total is computed from all items only: {'; '.join(evidence.incomplete)}"
+        raise unusable("Bundle", "incomplete_items", problem, "all items, or the total")
+    _add_person(found, person, index, evidence)
+    return Reading(
+        _patient(found), person.reference, index, _without_instruments(found),
+        tuple(evidence.unused),
+    )  # fmt: skip
+
+
+def index_moment(resources: list[Resource], codes: Codes, now: Moment) -> Moment:
+    """Return the index date; see the head of this module."""
+    sessions = [
+        moment
+        for each in resources
+        if each.kind == "Procedure" and each.content.get("status") in _DONE
+        if codes.is_tms(each.codings()) and (moment := _performed(each.content)) is not None
+    ]
+    orders = [
+        _ordered(each.content, now)
+        for each in resources
+        if each.kind == "ServiceRequest" and is_tms_order(each, codes)
+    ]
+    if not orders:
+        return min(sessions, key=_sortable) if sessions else now
+    written, planned = max(orders, key=lambda order: _sortable(order[0]))
+    since = [each for each in sessions if not written.is_after(each)]
+    return min(since, key=_sortable) if since else planned
+
+
+def is_tms_order(resource: Resource, codes: Codes) -> bool:
+    """Return whether a ServiceRequest orders TMS and stands."""
+    content = resource.content
+    return (
+        content.get("status") in _ORDERED
+        and not content.get("doNotPerform")
+        and codes.is_tms(resource.codings())
+    )
+
+
+def _performed(content: dict[str, Any]) -> Moment | None:
+    period = content.get("performedPeriod") or {}
+    return Moment.parse(content.get("performedDateTime") or period.get("start"))
+
+
+def _ordered(content: dict[str, Any], now: Moment) -> tuple[Moment, Moment]:
+    """Return when an order was written, and when it is to begin."""
+    period = content.get("occurrencePeriod") or {}
+    planned = Moment.parse(content.get("occurrenceDateTime") or period.get("start"))
+    written = Moment.parse(content.get("authoredOn"))
+    return written or planned or now, planned or written or now
+
+
+def _sortable(moment: Moment) -> tuple[str, str]:
+    return str(moment.day), "" if moment.instant is None else moment.instant.isoformat()
+
+
+def _last_of_each(evidence: Evidence) -> dict[str, Found]:
+    """Return the last value of each field, from measurements first and diagnoses else."""
+    by_key: dict[str, list[Found]] = {}
+    for each in evidence.found:
+        by_key.setdefault(each.key, []).append(each)
+    last = {key: _last(given) for key, given in by_key.items()}
+    diagnosed: dict[str, list[Found]] = {}
+    for each in evidence.diagnosed:
+        diagnosed.setdefault(each.key, []).append(each)
+    for field, given in diagnosed.items():
+        if field in last:
+            continue
+        if len({each.value for each in given}) == 1:
+            last[field] = _merged(given)
+        else:
+            evidence.unused += [
+                Unused(each.resources[0].reference, f"active diagnoses disagree on {field}")
+                for each in given
+            ]
+    return last
+
+
+def _last(given: list[Found]) -> Found:
+    kept = [
+        each
+        for each, is_last in zip(given, latest([each.moment for each in given]), strict=True)
+        if is_last
+    ]
+    if len({each.value for each in kept}) > 1:
+        name = kept[0].key.replace(":", " of ")
+        problem = f"{name} is given more than once at the same time, with different values"
+        raise unusable(kept[0].resources[0].place, "conflict", problem, "one value")
+    return _merged(kept)
+
+
+def _merged(given: list[Found]) -> Found:
+    resources = tuple(dict.fromkeys(resource for each in given for resource in each.resources))
+    return Found(given[0].key, given[0].value, given[0].moment, resources)
+
+
+def _choose_total(found: dict[str, Found], domain: str, instrument: str | None) -> None:
+    """Keep one total: that of the model's instrument, else the first, which the model judges."""
+    prefix = f"{domain}_total:"
+    given = [key for key in found if key.startswith(prefix)]
+    wanted = f"{prefix}{instrument}"
+    chosen = wanted if wanted in given else next(iter(given), None)
+    for key in given:
+        total = found.pop(key)
+        if key == chosen:
+            found[f"{domain}_total"] = total
+            found[f"{domain}_instrument"] = Found(
+                f"{domain}_instrument", key.removeprefix(prefix), total.moment, total.resources
+            )
+
+
+def _add_person(
+    found: dict[str, Found], person: Resource, index: Moment, evidence: Evidence
+) -> None:
+    gender = person.content.get("gender")
+    if gender in _SEXES:
+        found["sex"] = Found("sex", gender, index, (person,))
+    born = Moment.parse(person.content.get("birthDate"))
+    if born is not None:
+        years = index.day.year - born.day.year
+        years -= (index.day.month, index.day.day) < (born.day.month, born.day.day)
+        found["age_years"] = Found("age_years", float(years), index, (person,))
+    elif "birthDate" in person.content:
+        evidence.unused.append(Unused(person.reference, "birthDate is not precise to the day"))
+
+
+def _without_instruments(found: dict[str, Found]) -> dict[str, Found]:
+    return {field: each for field, each in found.items() if not field.endswith("_instrument")}
+
+
+def _patient(found: dict[str, Found]) -> Patient:
+    try:
+        return Patient.model_validate({field: each.value for field, each in found.items()})
+    except ValidationError as error:
+        message = "The patient's record is not valid; nothing was predicted."
+        problems = tuple(_placed(problem, found) for problem in field_problems(error))
+        raise RequestError(422, "invalid_patient", message, problems) from None
+
+
+def _placed(problem: FieldProblem, found: dict[str, Found]) -> FieldProblem:
+    """Return a problem of a field as one of the resource that it came from."""
+    source = found.get(problem.field)
+    place = source.resources[0].place if source else "Bundle"
+    return FieldProblem(place, f"{problem.field} {problem.problem}", problem.allowed)

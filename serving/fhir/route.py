@@ -1,0 +1,131 @@
+"""`POST /fhir/risk-assessment`: a Bundle in, a RiskAssessment or an OperationOutcome out."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import anyio.to_thread
+import orjson
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.params import Depends
+
+from data_schemas.errors import DataError
+from data_schemas.patient import Patient
+from data_schemas.prediction import Prediction
+from serving.fhir.codes import Codes
+from serving.fhir.reading import Reading, read_patient
+from serving.fhir.resources import Resource, bundle_resources
+from serving.fhir.settings import FhirSettings
+from serving.fhir.writing import operation_outcome, risk_assessment
+from serving.model_document import ModelDocument
+from serving.predictor import ResponsePredictor
+from serving.requests import RequestError, parse_json, read_body, refused
+
+FHIR_JSON: Final = "application/fhir+json"
+PATH: Final = "/fhir/risk-assessment"
+_KINDS: Final = (FHIR_JSON, "application/json")
+
+Answer = Callable[[Patient], Prediction]
+
+
+class FhirReader:
+    """From FHIR resources to a Patient and its Prediction, for FHIR and CDS Hooks alike.
+
+    Parameters
+    ----------
+    predictor : ResponsePredictor
+    settings : FhirSettings, optional
+        From the environment where it is not given.
+    answer : callable, optional
+        What is asked for a Prediction; the model itself where it is not given.
+    """
+
+    def __init__(
+        self,
+        predictor: ResponsePredictor,
+        settings: FhirSettings | None = None,
+        answer: Answer | None = None,
+    ) -> None:
+        self.settings = settings or FhirSettings.from_environment()
+        self.codes = Codes(self.settings.code_system("measure"))
+        self.document: ModelDocument = predictor.document
+        self._answer = answer or predictor.predict
+
+    def read(self, resources: list[Resource], now: datetime) -> Reading:
+        """Return the Patient that one person's resources describe."""
+        return read_patient(resources, self.document, self.codes, self.settings, now)
+
+    def predict(self, reading: Reading) -> Prediction:
+        """Return the prediction.
+
+        Raises
+        ------
+        RequestError
+            422 where the model refuses the patient.
+        """
+        try:
+            return self._answer(reading.patient)
+        except DataError as error:
+            raise refused(error) from None
+
+
+def add_fhir(app: FastAPI, reader: FhirReader, dependencies: Sequence[Depends] = ()) -> None:
+    """Add the route.
+
+    Parameters
+    ----------
+    app : FastAPI
+    reader : FhirReader
+    dependencies : sequence of Depends
+        Checked before the route, such as access.
+    """
+    router = APIRouter(dependencies=list(dependencies))
+
+    @router.post(PATH, response_model=None, responses=_RESPONSES, openapi_extra=_BODY)
+    async def assess(request: Request) -> Response:
+        """Answer for the one patient of a FHIR R4 Bundle, with a RiskAssessment."""
+        try:
+            body = await read_body(request, _KINDS)
+            content = await anyio.to_thread.run_sync(_assess, reader, body)
+        except RequestError as error:
+            return _fhir(operation_outcome(error, reader.settings), error.status)
+        return _fhir(content)
+
+    app.include_router(router)
+
+
+def _assess(reader: FhirReader, body: bytes) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    reading = reader.read(bundle_resources(parse_json(body)), now)
+    return risk_assessment(reader.predict(reading), reading, reader.settings, now)
+
+
+def _fhir(content: dict[str, Any], status: int = 200) -> Response:
+    return Response(orjson.dumps(content), status, media_type=FHIR_JSON)
+
+
+def _described(name: str, kind: str, description: str) -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "title": name,
+        "required": ["resourceType"],
+        "properties": {"resourceType": {"const": kind}},
+        "externalDocs": {"url": f"https://hl7.org/fhir/R4/{kind.lower()}.html"},
+    }
+    return {"description": description, "content": {FHIR_JSON: {"schema": schema}}}
+
+
+_OUTCOME: Final = "OperationOutcome"
+_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    200: _described("RiskAssessment", "RiskAssessment", "The prediction, in percent."),
+    400: _described(_OUTCOME, _OUTCOME, "The body is empty or not valid JSON."),
+    413: _described(_OUTCOME, _OUTCOME, "The body is too large."),
+    415: _described(_OUTCOME, _OUTCOME, "The body is announced as something else than JSON."),
+    422: _described(_OUTCOME, _OUTCOME, "A resource is not valid, or cannot be used."),
+}
+_BODY: Final = {
+    "requestBody": {
+        "required": True,
+        "content": _described("Bundle", "Bundle", "")["content"],
+    }
+}

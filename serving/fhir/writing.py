@@ -1,0 +1,225 @@
+"""RiskAssessment and OperationOutcome: a prediction, or a refusal, as FHIR R4 content.
+
+`probabilityDecimal` is in percent, as R4's invariant ras-2 has it: 47.0 and not 0.47. A decimal and
+a range cannot stand together there, so the stability interval is an extension.
+"""
+
+from datetime import datetime
+from typing import Any, Final
+
+from data_schemas.prediction import Contribution, Prediction
+from serving.fhir.reading import Reading
+from serving.fhir.settings import FhirSettings
+from serving.requests import RequestError
+
+Content = dict[str, Any]
+
+INTERVAL_EXTENSION: Final = "stability-interval"
+BASE_RATE_EXTENSION: Final = "base-rate"
+ABSTENTION_EXTENSION: Final = "abstention-reason"
+
+# A percentage with four decimals is a probability to 1e-6.
+_DECIMALS: Final = 4
+_SHOWN_CONTRIBUTIONS: Final = 5
+_DEVICE: Final = "service"
+
+_ISSUE_CODES: Final = {
+    "invalid_json": "structure",
+    "empty_body": "structure",
+    "duplicate_field": "structure",
+    "invalid_fhir": "structure",
+    "unsupported_media_type": "not-supported",
+    "unsupported_encoding": "not-supported",
+    "body_too_large": "too-long",
+    "missing_required": "required",
+    "incomplete_items": "incomplete",
+    "not_one_patient": "required",
+    "no_reference": "required",
+    "duplicate": "duplicate",
+    "conflict": "conflict",
+    "wrong_unit": "value",
+    "wrong_value": "value",
+    "invalid_patient": "value",
+}
+_OTHER_ISSUE: Final = "business-rule"
+
+
+def percent(probability: float) -> float:
+    """Return a probability in percent."""
+    return round(100 * probability, _DECIMALS)
+
+
+def risk_assessment(
+    prediction: Prediction, reading: Reading, settings: FhirSettings, now: datetime
+) -> Content:
+    """Return a prediction as a RiskAssessment.
+
+    Parameters
+    ----------
+    prediction : Prediction
+    reading : Reading
+        Of the resources that it rests on.
+    settings : FhirSettings
+        Names our own code systems and extensions.
+    now : datetime
+        When it was made.
+    """
+    content: Content = {
+        "resourceType": "RiskAssessment",
+        "id": prediction.prediction_id,
+        "contained": [_device(prediction, settings)],
+        "status": "final",
+        "method": _method(prediction, settings),
+        "subject": {"reference": reading.subject},
+        "occurrenceDateTime": now.isoformat(timespec="seconds"),
+        "performer": {"reference": f"#{_DEVICE}"},
+        "prediction": [_prediction(prediction, settings)],
+        "note": [{"text": text} for text in _notes(prediction, reading)],
+    }
+    if reading.basis:
+        content["basis"] = [{"reference": reference} for reference in reading.basis]
+    return content
+
+
+def _method(prediction: Prediction, settings: FhirSettings) -> Content:
+    model = prediction.model
+    coding = {
+        "system": settings.code_system("model"),
+        "version": model.version,
+        "code": model.name,
+    }
+    return {"coding": [coding], "text": f"{model.name} {model.version}"}
+
+
+def _device(prediction: Prediction, settings: FhirSettings) -> Content:
+    model = prediction.model
+    return {
+        "resourceType": "Device",
+        "id": _DEVICE,
+        "identifier": [{"system": settings.code_system("model"), "value": model.name}],
+        "deviceName": [{"name": "tms-response", "type": "user-friendly-name"}],
+        "version": [{"value": model.version}],
+        "note": [
+            {"text": f"Research use only; not a medical device. Trained on {model.trained_on}"}
+        ],
+    }
+
+
+def _prediction(prediction: Prediction, settings: FhirSettings) -> Content:
+    outcome = prediction.outcome
+    content: Content = {
+        "extension": [
+            {
+                "url": settings.extension(BASE_RATE_EXTENSION),
+                "valueDecimal": percent(prediction.base_rate),
+            }
+        ],
+        "outcome": {
+            "coding": [{"system": settings.code_system("outcome"), "code": outcome.instrument}],
+            "text": outcome.definition,
+        },
+    }
+    if prediction.response_probability is None:
+        content["extension"].append(_abstention(prediction, settings))
+        return content
+    content["probabilityDecimal"] = percent(prediction.response_probability)
+    if prediction.interval is not None:
+        content["extension"].append(_interval(prediction, settings))
+    if prediction.contributions:
+        content["rationale"] = rationale(prediction.contributions)
+    return content
+
+
+def _interval(prediction: Prediction, settings: FhirSettings) -> Content:
+    interval = prediction.interval
+    assert interval is not None  # noqa: S101  # only asked for where there is one
+    return {
+        "url": settings.extension(INTERVAL_EXTENSION),
+        "extension": [
+            {"url": "lower", "valueDecimal": percent(interval.lower)},
+            {"url": "upper", "valueDecimal": percent(interval.upper)},
+            {"url": "level", "valueDecimal": percent(interval.level)},
+            {"url": "method", "valueString": interval.method},
+        ],
+    }
+
+
+def _abstention(prediction: Prediction, settings: FhirSettings) -> Content:
+    reason = prediction.notices[0]
+    coding = {"system": settings.code_system("reason"), "code": reason.code}
+    return {
+        "url": settings.extension(ABSTENTION_EXTENSION),
+        "valueCodeableConcept": {"coding": [coding], "text": reason.message},
+    }
+
+
+def rationale(contributions: tuple[Contribution, ...]) -> str:
+    """Return the largest contributions in words."""
+    shown = [each for each in contributions[:_SHOWN_CONTRIBUTIONS] if each.log_odds != 0]
+    if not shown:
+        return "No input moved the probability."
+    parts = [
+        f"{each.label} ({'raises' if each.log_odds > 0 else 'lowers'}, {each.log_odds:+.2f})"
+        for each in shown
+    ]
+    return (
+        "Largest contributions, in log-odds: " + "; ".join(parts) + ". Associations, not causes; "
+        "not a reason to change a medication."
+    )
+
+
+def _notes(prediction: Prediction, reading: Reading) -> list[str]:
+    texts = [notice.message for notice in prediction.notices]
+    texts += [
+        f"Index date: {reading.index.day}. Nothing later was used.",
+        *unused_sentences(reading),
+    ]
+    if reading.patient.suicidal_ideation:
+        texts.insert(0, SUICIDAL_IDEATION)
+    return texts
+
+
+SUICIDAL_IDEATION: Final = (
+    "Suicidal ideation is recorded in the input. It is shown here and never withholds an answer; "
+    "follow the clinic's procedure."
+)
+
+
+def unused_sentences(reading: Reading) -> list[str]:
+    """Return which resources were not used, by reason."""
+    by_reason: dict[str, list[str]] = {}
+    for each in reading.unused:
+        references = by_reason.setdefault(each.reason, [])
+        if each.reference not in references:
+            references.append(each.reference)
+    return [
+        f"Not used ({reason}): {', '.join(references)}." for reason, references in by_reason.items()
+    ]
+
+
+def operation_outcome(error: RequestError, settings: FhirSettings) -> Content:
+    """Return a refusal as an OperationOutcome, one issue for each problem, without any value."""
+    body = error.body().error
+    details = {
+        "coding": [{"system": settings.code_system("error"), "code": body.code}],
+        "text": body.message,
+    }
+    shared: Content = {
+        "severity": "error",
+        "code": _ISSUE_CODES.get(body.code, _OTHER_ISSUE),
+        "details": details,
+    }
+    issues: list[Content] = []
+    for problem in error.problems:
+        allowed = f" (allowed: {problem.allowed})" if problem.allowed else ""
+        issue = {**shared, "diagnostics": f"{problem.problem}{allowed}"}
+        if problem.field.startswith("Bundle"):
+            issue["expression"] = [problem.field[:_LONGEST_EXPRESSION]]
+        else:
+            issue["diagnostics"] = f"{problem.field[:_LONGEST_EXPRESSION]} {issue['diagnostics']}"
+        issues.append(issue)
+    return {"resourceType": "OperationOutcome", "issue": issues[:_LISTED] or [shared]}
+
+
+_LONGEST_EXPRESSION: Final = 120
+_LISTED: Final = 50

@@ -1,0 +1,400 @@
+"""What is read of a person's resources, what is set aside, and what is refused."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from fhir_bundles import (
+    ITEMS,
+    LOCAL,
+    bundle,
+    concept,
+    condition,
+    days_ago,
+    gad7,
+    medication,
+    observation,
+    order,
+    person,
+    phq9,
+    quantity,
+    questionnaire,
+    session,
+    usual,
+)
+
+from serving.fhir.reading import Reading
+from serving.fhir.resources import bundle_resources
+from serving.fhir.route import FhirReader
+from serving.fhir.settings import FhirSettings
+from serving.predictor import ResponsePredictor
+from serving.requests import RequestError
+
+PLANTED = 7731.625
+
+
+@pytest.fixture(scope="module")
+def reader(predictor: ResponsePredictor) -> FhirReader:
+    return FhirReader(predictor, FhirSettings())
+
+
+def read(reader: FhirReader, *resources: dict[str, Any]) -> Reading:
+    return reader.read(bundle_resources(bundle(*resources)), datetime.now(UTC))
+
+
+def refusal(reader: FhirReader, *resources: dict[str, Any]) -> RequestError:
+    with pytest.raises(RequestError) as caught:
+        read(reader, *resources)
+    assert caught.value.status == 422
+    assert str(PLANTED) not in str(caught.value)
+    return caught.value
+
+
+def reasons(reading: Reading) -> dict[str, str]:
+    return {each.reference: each.reason for each in reading.unused}
+
+
+def test_a_person_is_read_with_sources(reader: FhirReader) -> None:
+    reading = read(reader, *usual())
+    patient = reading.patient
+    assert (patient.sex, patient.depression_instrument, patient.depression_total) == (
+        "female", "PHQ-9", 18,
+    )  # fmt: skip
+    assert (patient.anxiety_instrument, patient.anxiety_total) == ("GAD-7", 11)
+    assert (patient.polarity, patient.recurrent, patient.ssri) == ("unipolar", True, True)
+    assert (patient.episode_duration_months, patient.failed_trials) == (14, 3)
+    assert patient.benzodiazepine is False
+    assert patient.antipsychotic is None, "an absent prescription says nothing"
+    assert set(reading.basis) == {
+        "Observation/phq9", "Observation/gad7", "Condition/depression", "MedicationRequest/drug",
+        "Observation/duration", "Observation/trials", "Observation/bzd",
+    }  # fmt: skip
+    assert reading.unused == ()
+
+
+@pytest.mark.parametrize(
+    ("born", "at", "age"),
+    [
+        ("1980-05-17", "2026-05-16", 45),
+        ("1980-05-17", "2026-05-17", 46),
+        ("1980", "2026-01-01", None),
+    ],
+)
+def test_age_is_in_completed_years_at_the_index_date(
+    reader: FhirReader, born: str, at: str, age: int | None
+) -> None:
+    planned = order(occurrenceDateTime=at)
+    assert read(reader, person(birthDate=born), planned).patient.age_years == age
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "months"),
+    [(2, "a", 24), (14, "mo", 14), (52.1785714285714, "wk", 12), (365.25, "d", 12)],
+)
+def test_exact_units_are_converted(
+    reader: FhirReader, value: float, unit: str, months: float
+) -> None:
+    given = observation("d", "episode-duration", 1, LOCAL, valueQuantity=quantity(value, unit))
+    assert read(reader, person(), given).patient.episode_duration_months == pytest.approx(months)
+
+
+@pytest.mark.parametrize(
+    ("code", "system", "value", "allowed"),
+    [
+        ("episode-duration", LOCAL, {"valueQuantity": quantity(PLANTED, "h")}, "UCUM mo, a, wk, d"),
+        ("39156-5", None, {"valueQuantity": quantity(PLANTED, "[lb_av]")}, "UCUM kg/m2"),
+        ("44261-6", None, {"valueQuantity": {"value": PLANTED}}, "UCUM {score}, 1"),
+        ("44261-6", None, {"valueQuantity": quantity(PLANTED, "{score}")}, "a whole number"),
+        ("44261-6", None, {"valueString": str(PLANTED)}, "valueQuantity in UCUM {score}, 1"),
+        (
+            "44261-6", None,
+            {"valueQuantity": {**quantity(18, "{score}"), "comparator": ">"}}, "no comparator",
+        ),
+        ("employed", LOCAL, {"valueString": "yes"}, "valueBoolean"),
+    ],
+)  # fmt: skip
+def test_other_units_and_forms_are_refused_by_name(
+    reader: FhirReader, code: str, system: str | None, value: dict[str, Any], allowed: str
+) -> None:
+    given = observation("x", code, 1, system or "http://loinc.org", **value)
+    error = refusal(reader, person(), given)
+    [problem] = error.problems
+    assert error.code in {"wrong_unit", "wrong_value"}
+    assert code in problem.problem
+    assert problem.allowed == allowed
+    assert problem.field.startswith("Bundle.entry[1].resource")
+
+
+def test_a_value_out_of_range_is_refused_where_it_stands(reader: FhirReader) -> None:
+    [problem] = refusal(reader, person(), phq9(7731)).problems
+    assert problem.field == "Bundle.entry[1].resource"
+    assert problem.allowed == "0 to 27"
+    assert "7731" not in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("status", "used"),
+    [("final", True), ("amended", True), ("corrected", True), ("entered-in-error", False),
+     ("preliminary", False), ("cancelled", False)],
+)  # fmt: skip
+def test_only_final_observations_count(reader: FhirReader, status: str, used: bool) -> None:
+    reading = read(reader, person(), {**phq9(18), "status": status})
+    assert (reading.patient.depression_total == 18) is used
+    assert ("Observation/phq9" in reasons(reading)) is not used
+
+
+@pytest.mark.parametrize("day", [29, 400])
+def test_an_old_score_is_set_aside_and_a_history_is_not(reader: FhirReader, day: int) -> None:
+    trials = observation("t", "failed-trials", day, LOCAL, valueInteger=2)
+    reading = read(reader, person(), phq9(18, day), trials)
+    assert reading.patient.depression_total is None
+    assert reading.patient.failed_trials == 2
+    assert "28 days" in reasons(reading)["Observation/phq9"]
+
+
+def test_the_last_value_counts(reader: FhirReader) -> None:
+    reading = read(reader, person(), phq9(20, 9, "old"), phq9(14, 2, "new"), phq9(17, 5, "mid"))
+    assert reading.patient.depression_total == 14
+    assert reading.basis == ["Observation/new"]
+
+
+def test_nothing_after_the_first_session_counts(reader: FhirReader) -> None:
+    resources = [person(), phq9(20, 41, "before"), phq9(6, 2, "during")]
+    assert read(reader, *resources).patient.depression_total == 6
+    reading = read(reader, *resources, session(30), session(20, "90868", "later"))
+    assert reading.patient.depression_total == 20
+    assert "after the index date" in reasons(reading)["Observation/during"]
+
+
+def test_an_earlier_course_does_not_set_the_index_date(reader: FhirReader) -> None:
+    earlier = session(700, "90868", "earlier")
+    ordered = order(status="active", authoredOn=days_ago(2))
+    reading = read(reader, person(), phq9(19, 5), earlier, ordered)
+    assert reading.patient.depression_total == 19
+    assert str(reading.index.day) == days_ago(2)[:10]
+
+
+@pytest.mark.parametrize("status", ["revoked", "entered-in-error"])
+def test_a_withdrawn_order_does_not_count(reader: FhirReader, status: str) -> None:
+    ordered = order(status=status, authoredOn=days_ago(50))
+    assert read(reader, person(), phq9(19, 5), ordered).patient.depression_total == 19
+
+
+@pytest.mark.parametrize("effective", ["2026", "2026-03", None])
+def test_an_undated_score_is_set_aside(reader: FhirReader, effective: str | None) -> None:
+    given = {**phq9(18), "effectiveDateTime": effective}
+    reading = read(reader, person(), {k: v for k, v in given.items() if v is not None})
+    assert reading.patient.depression_total is None
+    assert "precise to the day" in reasons(reading)["Observation/phq9"]
+
+
+def test_duplicates_agree_or_are_refused(reader: FhirReader) -> None:
+    first, same = phq9(18, identifier="a"), phq9(18, identifier="b")
+    same["effectiveDateTime"] = first["effectiveDateTime"]
+    assert set(read(reader, person(), first, same).basis) == {"Observation/a", "Observation/b"}
+    other = {**same, "valueQuantity": quantity(17, "{score}")}
+    assert refusal(reader, person(), first, other).code == "conflict"
+    day_only = {**other, "effectiveDateTime": first["effectiveDateTime"][:10]}
+    assert refusal(reader, person(), first, day_only).code == "conflict"
+
+
+@pytest.mark.parametrize("scores", [[1, 2, 3, 0, 1, 2, 3, 0, 1], [0] * 9, [3] * 9])
+def test_a_total_is_the_sum_of_all_items(reader: FhirReader, scores: list[int]) -> None:
+    patient = read(reader, person(), questionnaire(scores)).patient
+    assert patient.depression_total == sum(scores)
+    assert patient.suicidal_ideation is (scores[8] > 0)
+
+
+@pytest.mark.parametrize("missing", range(9))
+def test_a_total_is_never_prorated(reader: FhirReader, missing: int) -> None:
+    answers = questionnaire([2] * 9)
+    del answers["item"][missing]
+    error = refusal(reader, person(), answers)
+    assert error.code == "incomplete_items"
+    assert ITEMS[missing] in error.problems[0].problem
+
+
+def test_items_may_be_observations(reader: FhirReader) -> None:
+    at = days_ago(3)
+    items = [
+        observation(f"item-{number}", code, valueInteger=2, effectiveDateTime=at)
+        for number, code in enumerate(ITEMS)
+    ]
+    reading = read(reader, person(), *items)
+    assert reading.patient.depression_total == 18
+    assert len(reading.basis) == 9
+    lone = read(reader, person(), phq9(18), items[8])
+    assert lone.patient.suicidal_ideation is True
+
+
+def test_a_stated_total_must_be_the_sum(reader: FhirReader) -> None:
+    answers = questionnaire([2] * 9)
+    answers["item"].append({"linkId": "/44261-6", "answer": [{"valueDecimal": 18}]})
+    assert read(reader, person(), answers).patient.depression_total == 18
+    answers["item"][-1]["answer"] = [{"valueDecimal": 17}]
+    assert refusal(reader, person(), answers).code == "conflict"
+
+
+@pytest.mark.parametrize("status", ["in-progress", "stopped", "entered-in-error"])
+def test_only_completed_questionnaires_count(reader: FhirReader, status: str) -> None:
+    reading = read(reader, person(), questionnaire([2] * 9, status=status))
+    assert reading.patient.depression_total is None
+
+
+@pytest.mark.parametrize(
+    ("code", "field", "value"),
+    [("F32.2", "psychotic_features", False), ("F33.3", "psychotic_features", True),
+     ("F32.1", "recurrent", False), ("F33.41", "recurrent", True)],
+)  # fmt: skip
+def test_diagnoses(reader: FhirReader, code: str, field: str, value: bool) -> None:
+    assert getattr(read(reader, person(), condition(code)).patient, field) is value
+
+
+@pytest.mark.parametrize("code", ["F33", "F33.99", "F32.A", "F3"])
+def test_codes_are_not_matched_by_their_beginning(reader: FhirReader, code: str) -> None:
+    assert read(reader, person(), condition(code)).patient.polarity is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"clinicalStatus": concept("c", "resolved")},
+        {"clinicalStatus": concept("c", "remission")},
+        {"verificationStatus": concept("v", "refuted")},
+        {"verificationStatus": concept("v", "entered-in-error")},
+        {"verificationStatus": concept("v", "provisional")},
+    ],
+)
+def test_only_active_confirmed_diagnoses_count(reader: FhirReader, changes: dict[str, Any]) -> None:
+    reading = read(reader, person(), condition("F33.1", **changes))
+    assert reading.patient.polarity is None
+    assert reasons(reading) == {"Condition/depression": "not an active, confirmed diagnosis"}
+
+
+def test_diagnoses_that_disagree_leave_a_field_unknown(reader: FhirReader) -> None:
+    reading = read(reader, person(), condition("F32.1", "one"), condition("F33.1", "two"))
+    assert reading.patient.polarity == "unipolar"
+    assert reading.patient.recurrent is None
+    assert "disagree on recurrent" in reasons(reading)["Condition/one"]
+
+
+@pytest.mark.parametrize(
+    ("code", "fields"),
+    [
+        ("N05BA06", {"benzodiazepine"}), ("N05CD08", {"benzodiazepine"}),
+        ("N05AN01", {"lithium"}), ("N05AH04", {"antipsychotic"}), ("N06AX12", {"bupropion"}),
+        ("N06AX21", {"snri"}), ("N06AX11", set()), ("N05AN", {"lithium"}), ("N05BA0", set()),
+        ("N05BAXXXX", set()),
+    ],
+)  # fmt: skip
+def test_medication_by_class(reader: FhirReader, code: str, fields: set[str]) -> None:
+    patient = read(reader, person(), medication(code)).patient
+    taken = {name for name, value in patient if value is True}
+    assert taken == fields
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"status": "stopped"}, {"status": "entered-in-error"}, {"doNotPerform": True},
+     {"authoredOn": "2999-01-01"}],
+)  # fmt: skip
+def test_only_active_medication_counts(reader: FhirReader, changes: dict[str, Any]) -> None:
+    assert read(reader, person(), medication("N06AB06", **changes)).patient.ssri is None
+
+
+def test_a_statement_may_refer_to_a_medication(reader: FhirReader) -> None:
+    drug = {
+        "resourceType": "Medication",
+        "id": "m",
+        "code": concept("http://www.whocc.no/atc", "N06AB06"),
+    }
+    statement = {
+        "resourceType": "MedicationStatement", "id": "s", "status": "active",
+        "subject": {"reference": "Patient/simulated-1"},
+        "medicationReference": {"reference": "Medication/m"},
+        "effectivePeriod": {"start": days_ago(40)},
+    }  # fmt: skip
+    assert read(reader, person(), drug, statement).patient.ssri is True
+    ended = {**statement, "effectivePeriod": {"start": days_ago(40), "end": days_ago(4)}}
+    assert read(reader, person(), drug, ended).patient.ssri is None
+    inside = {
+        **statement,
+        "contained": [{**drug, "id": "in"}],
+        "medicationReference": {"reference": "#in"},
+    }
+    assert read(reader, person(), inside).patient.ssri is True
+
+
+def test_a_prescription_against_a_denial_is_refused(reader: FhirReader) -> None:
+    denial = observation("bzd", "takes-benzodiazepine", 0, LOCAL, valueBoolean=False)
+    denial["effectiveDateTime"] = datetime.now(UTC).date().isoformat()
+    assert refusal(reader, person(), denial, medication("N05BA06")).code == "conflict"
+
+
+def test_somebody_elses_resource_is_refused(reader: FhirReader) -> None:
+    for subject in ({"reference": "Patient/other"}, None, {"display": "somebody"}):
+        given = {**phq9(18), "subject": subject}
+        error = refusal(reader, person(), {k: v for k, v in given.items() if v is not None})
+        assert error.code == "other_subject"
+    whole = {**phq9(18), "subject": {"reference": "https://ehr.example/r4/Patient/simulated-1"}}
+    assert read(reader, person(), whole).patient.depression_total == 18
+
+
+@pytest.mark.parametrize("people", [[], [person(), person(id="simulated-2")]])
+def test_exactly_one_person(reader: FhirReader, people: list[dict[str, Any]]) -> None:
+    assert (
+        refusal(reader, *people, order(subject={"reference": "Patient/x"})).code
+        == "not_one_patient"
+    )
+
+
+def test_other_instruments_are_handed_on_for_the_model_to_refuse(reader: FhirReader) -> None:
+    hamilton = observation("h", "hdrs-17-total", 3, LOCAL, valueInteger=24)
+    assert read(reader, person(), hamilton, phq9(18)).patient.depression_instrument == "PHQ-9"
+    reading = read(reader, person(), hamilton)
+    assert reading.patient.depression_instrument == "HDRS-17"
+    with pytest.raises(RequestError) as caught:
+        reader.predict(reading)
+    assert caught.value.code == "wrong_instrument"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"resourceType": "Observation", "status": "final", "code": {}, "foo": PLANTED},
+        {**phq9(1), "valueQuantity": {"value": "x"}},
+        {**phq9(1), "effectiveDateTime": "2026-13-99"},
+        {**phq9(1), "contained": [{"resourceType": "Nope"}]},
+        {**phq9(1), "code": []},
+        {**phq9(1), "status": None},
+        {"resourceType": "Condition", "id": "x"},
+    ],
+)
+def test_what_is_not_valid_is_refused_at_its_place(reader: FhirReader, bad: dict[str, Any]) -> None:
+    error = refusal(reader, person(), bad)
+    assert error.code == "invalid_fhir"
+    assert error.problems[0].field.startswith("Bundle.entry[1].resource")
+
+
+def test_absurd_nesting_is_refused(reader: FhirReader) -> None:
+    answers = questionnaire([1] * 9)
+    item = answers["item"][0]
+    for _ in range(300):
+        item["item"] = [{"linkId": "x"}]
+        item = item["item"][0]
+    assert refusal(reader, person(), answers).code == "invalid_fhir"
+
+
+def test_kinds_that_are_not_read_are_passed_over(reader: FhirReader) -> None:
+    strange = {"resourceType": "Nope", "anything": [PLANTED]}
+    assert read(reader, person(), strange, phq9(18)).patient.depression_total == 18
+
+
+def test_settings_bound_the_window(predictor: ResponsePredictor) -> None:
+    short = FhirReader(predictor, FhirSettings(recency_days=7))
+    assert read(short, person(), phq9(18, 6)).patient.depression_total == 18
+    assert read(short, person(), phq9(18, 9)).patient.depression_total is None
+
+
+def test_anxiety_alone_is_read(reader: FhirReader) -> None:
+    assert read(reader, person(), gad7(7)).patient.anxiety_total == 7
