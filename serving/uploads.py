@@ -11,8 +11,6 @@ the patient.
 """
 
 import re
-import tempfile
-from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -21,7 +19,7 @@ from starlette.requests import Request
 from data_schemas.connectome import Connectome, Coverage
 from data_schemas.errors import DataError, FieldProblem, field_problems
 from data_schemas.patient import Patient
-from features.readers import read_relmat
+from features.readers import read_uploaded_connectome
 from serving.multipart import Part, read_parts
 from serving.requests import RequestError, parse_json, parse_patient
 
@@ -120,20 +118,9 @@ def neutral_name(filename: str) -> str:
 def _read_file(part: Part) -> Connectome:
     name = neutral_name(part.filename)
     try:
-        return _read_bytes(name, bytes(part.data))
+        return read_uploaded_connectome(name, bytes(part.data), limit_bytes=MAXIMUM_FILE_BYTES)
     except DataError as error:
         raise RequestError(422, "invalid_connectome", error.message, error.problems) from None
-
-
-def _read_bytes(name: str, data: bytes) -> Connectome:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, name)
-        path.write_bytes(data)
-        try:
-            return read_relmat(path)
-        except DataError as error:
-            message = error.message.replace(str(path), name)
-            raise DataError(message, error.problems) from None
 
 
 def _with_quality(connectome: Connectome, content: object) -> Connectome:
