@@ -29,6 +29,8 @@ from training.summary import ConnectomeCounts
 Progress = Callable[[int, int], None]
 
 OUTCOME_UNKNOWN: Final = "outcome unknown"
+# Beside these groups: the patients whom a split is about.
+JUDGED: Final = "judged"
 
 
 @dataclass(frozen=True)
@@ -157,9 +159,9 @@ def build_table(
     X = feature_rows(members, features, scans, report)
     counts = scans.counts()
     site = sites_of(members)
-    bystanders = None
+    rest = None
     if others:
-        bystanders = _bystanders(others, feature_rows(others, features, scans, report), config)
+        rest = bystanders(others, feature_rows(others, features, scans, report), config)
     pooled = pool_single_patient_sites(site)
     check_harmonisation(config.harmonisation, features, X, pooled)
     return TrainingTable(
@@ -172,7 +174,7 @@ def build_table(
         depression_instrument=common_instrument(members, "depression_instrument"),
         anxiety_instrument=common_instrument(members, "anxiety_instrument"),
         site_names=tuple(name for name in np.unique(site).tolist() if name != UNKNOWN_SITE),
-        bystanders=bystanders,
+        bystanders=rest,
         started=_started(members),
         harmonisation=config.harmonisation,
     )
@@ -219,9 +221,10 @@ def feature_rows(
     return X
 
 
-def _bystanders(
+def bystanders(
     members: Sequence[CohortMember], X: FloatArray, config: TrainingConfig
 ) -> Bystanders:
+    """Return members whom nobody learns from, with their features X, shape (m, p)."""
     groups = [OUTCOME_UNKNOWN if m.outcome is None else str(m.arm) for m in members]
     y = reached(members, config.outcome)
     return Bystanders(X=X, y=y, site=sites_of(members), group=np.array(groups, dtype=np.str_))

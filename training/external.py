@@ -1,7 +1,7 @@
 """Another cohort, on which the fitted models are judged without any refit."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +9,16 @@ import pandas as pd
 
 from data_schemas.errors import DataError
 from data_schemas.extra import ExtraDeclaration
+from serving.abstention import TrainingReference, reason_to_abstain
 from serving.predictor import ResponsePredictor
 from training.cohort.read import read_cohort
 from training.cohort.records import CohortMember
 from training.config import TrainingConfig
 from training.dataset import (
+    JUDGED,
+    Bystanders,
     TrainingTable,
+    bystanders,
     common_instrument,
     counting,
     feature_rows,
@@ -49,6 +53,8 @@ class ExternalPatients:
         Whether each reached the outcome, by the definition of their own study's instrument.
     site : ndarray of str, shape (n,)
     has_connectome : ndarray of bool, shape (n,)
+    unknown : Bystanders or None
+        Further patients of the same arms, whose outcome is not known; None where there are none.
     """
 
     name: str
@@ -58,6 +64,13 @@ class ExternalPatients:
     y: BoolArray
     site: SiteArray
     has_connectome: BoolArray
+    unknown: Bystanders | None = None
+
+    def table(self, trained: TrainingTable) -> TrainingTable:
+        """Return these patients in the place of those of the training table."""
+        return replace(
+            trained, X=self.X, y=self.y, site=self.site, bystanders=self.unknown, started=None
+        )
 
 
 def read_external(
@@ -93,7 +106,12 @@ def read_external(
             "not both outcomes among them; nothing can be judged on it."
         )
     scans = PatientScans(config.connectome, cohort.folder)
-    X = feature_rows(members, table.features, scans, counting(progress, len(members)))
+    lost = [member for member in cohort.not_trained_on() if member.outcome is None]
+    report = counting(progress, len(members) + len(lost))
+    X = feature_rows(members, table.features, scans, report)
+    unknown = None
+    if lost:
+        unknown = bystanders(lost, feature_rows(lost, table.features, scans, report), config)
     return ExternalPatients(
         name=cohort.name,
         description=cohort.spec.description,
@@ -102,6 +120,7 @@ def read_external(
         y=y,
         site=sites_of(members),
         has_connectome=_any_known(X[:, table.columns_of("connectivity")]),
+        unknown=unknown,
     )
 
 
@@ -121,10 +140,16 @@ def external_frame(
     Returns
     -------
     DataFrame
-        Columns as of the out-of-fold predictions; one repeat, one fold.
+        Columns as of the out-of-fold predictions, one repeat, one fold; and `group`, which is
+        `judged`, or `outcome unknown` where y is NaN.
     """
     few = table.smaller_class < config.minimum.smaller_class
-    others = table.rows_of(patients.X, patients.y, patients.site)
+    everyone = _with_unknown(patients, table)
+    X = patients.X if patients.unknown is None else np.vstack([patients.X, patients.unknown.X])
+    # Nothing is learned from them: their outcomes are not looked at.
+    others = table.rows_of(
+        X, np.zeros(len(X), dtype=bool), everyone["site"].to_numpy(dtype=np.str_)
+    )
     frames = []
     for name in models:
         log_odds = (
@@ -133,21 +158,33 @@ def external_frame(
             else _refitted_log_odds(name, table, others, config, too_few=few)
         )
         frames.append(
-            pd.DataFrame(
-                {
-                    "row": np.arange(len(patients.y)) + 1,
-                    "site": patients.site,
-                    "has_connectome": patients.has_connectome,
-                    "repeat": 0,
-                    "fold": 0,
-                    "y": patients.y.astype(np.int64),
-                    "model": name,
-                    "probability": probability(log_odds),
-                    "log_odds": log_odds,
-                }
-            )
+            everyone.assign(model=name, probability=probability(log_odds), log_odds=log_odds)
         )
     return pd.concat(frames, ignore_index=True)
+
+
+def _with_unknown(patients: ExternalPatients, table: TrainingTable) -> pd.DataFrame:
+    """Return all that is not a prediction: those of known outcome, then the others."""
+    frame = pd.DataFrame(
+        {"site": patients.site, "has_connectome": patients.has_connectome,
+         "y": patients.y.astype(np.float64), "group": JUDGED}
+    )  # fmt: skip
+    if (lost := patients.unknown) is not None:
+        scanned = _any_known(lost.X[:, table.columns_of("connectivity")])
+        others = {"site": lost.site, "has_connectome": scanned, "y": lost.y, "group": lost.group}
+        frame = pd.concat([frame, pd.DataFrame(others)], ignore_index=True)
+    return frame.assign(row=np.arange(len(frame)) + 1, repeat=0, fold=0)
+
+
+def count_abstained(
+    patients: ExternalPatients, table: TrainingTable, predictor: ResponsePredictor
+) -> int:
+    """Return for how many external patients of known outcome the artefact declines to answer."""
+    document = predictor.document
+    reference = TrainingReference(document.features)
+    others = table.rows_of(patients.X, patients.y, patients.site)
+    rows = served_rows(table, predictor, others).X
+    return sum(reason_to_abstain(row, document, reference) is not None for row in rows)
 
 
 def _refitted_log_odds(

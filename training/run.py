@@ -18,7 +18,7 @@ from training.config import TrainingConfig, load_config
 from training.dataset import TrainingTable, build_table, with_outcome
 from training.engine.engines import LOCAL, open_engine
 from training.engine.work import open_work
-from training.external import ExternalPatients, external_frame, read_external
+from training.external import ExternalPatients, count_abstained, external_frame, read_external
 from training.judging.held_out_file import held_out_table, joined
 from training.judging.judge import Judged, judge, judge_external, judge_secondary
 from training.learning.fit import fit_predictor, served_rows
@@ -210,7 +210,9 @@ def make_run(
         predictions = external_frame(
             external, table, judged.models, predictor, served=served, config=config
         )
-        parts.append(judge_external(predictions, workshop))
+        abstained = count_abstained(external, table, predictor)
+        patients = external.table(table)
+        parts.append(judge_external(predictions, patients, served, abstained, workshop))
         held_out.append(held_out_table(predictions, outcome=config.outcome, split=EXTERNAL))
     others = dict(_secondary(cohort, table, workshop))
     tables = {kind: other.evaluation for kind, other in others.items()}

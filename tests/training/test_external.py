@@ -1,17 +1,23 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
-from cohort_tables import minimal_spec, quick_config, simulated_table
+from cohort_tables import minimal_spec, quick_config, simulated_table, with_bystanders
+from sklearn.metrics import roc_auc_score
 
 from data_schemas.errors import DataError
 from training.config import TrainingConfig
-from training.dataset import TrainingTable
-from training.external import ExternalPatients, external_frame, read_external
+from training.dataset import JUDGED, OUTCOME_UNKNOWN, TrainingTable
+from training.engine.engines import LocalEngine
+from training.external import ExternalPatients, count_abstained, external_frame, read_external
+from training.judging.judge import judge_external
 from training.learning.fit import fit_predictor
 from training.learning.models import BASE_RATE, LIGHTGBM_BOTH, LIGHTGBM_CLINICAL, LOGISTIC_CLINICAL
 from training.learning.validation import fit_model, model_columns
+from training.workshop import Workshop
 
 CONFIG = quick_config()
 MODELS = (BASE_RATE, LOGISTIC_CLINICAL, LIGHTGBM_CLINICAL, LIGHTGBM_BOTH)
@@ -71,7 +77,7 @@ final = "people.after"
 """
 
 
-def write_cohort(folder: Path, finals: list[int], instrument: str = "HDRS-17") -> Path:
+def write_cohort(folder: Path, finals: Sequence[int | str], instrument: str = "HDRS-17") -> Path:
     rows = [f"p{n},{30 + n},north,24,{final}" for n, final in enumerate(finals)]
     text = "\n".join(["id,age,site,before,after", *rows]) + "\n"
     (folder / "people.csv").write_text(text, encoding="utf-8")
@@ -89,6 +95,76 @@ def test_external_patients_get_the_training_features(table: TrainingTable, tmp_p
     assert patients.X[:, 0].tolist() == [30, 31, 32]
     assert patients.y.tolist() == [True, False, True]
     assert not patients.has_connectome.any()
+
+
+def test_those_of_unknown_outcome_are_asked_about_and_counted_apart(
+    table: TrainingTable, tmp_path: Path
+) -> None:
+    patients = read(write_cohort(tmp_path, [10, 20, "", 12, ""]), table)
+    assert patients.y.tolist() == [True, False, True]
+    assert patients.unknown is not None
+    assert patients.unknown.X[:, 0].tolist() == [32, 34]
+    assert np.isnan(patients.unknown.y).all()
+    assert patients.unknown.group.tolist() == [OUTCOME_UNKNOWN] * 2
+    again = patients.table(table)
+    assert again.features == table.features
+    assert (again.y.tolist(), again.bystanders) == (patients.y.tolist(), patients.unknown)
+
+
+def test_what_unknown_outcomes_and_abstentions_mean_elsewhere(table: TrainingTable) -> None:
+    predictor = fit_predictor(
+        table, minimal_spec(), CONFIG, served=LIGHTGBM_BOTH, fingerprint="f" * 64
+    )
+    further = with_bystanders(simulated_table(60, seed=5), n_sham=0, n_unknown=9)
+    age = [feature.name for feature in table.features].index("age_years")
+    X = further.X.copy()
+    X[:7, age] = 400
+    patients = replace(patients_like(further), X=X, unknown=further.bystanders)
+    abstained = count_abstained(patients, table, predictor)
+    assert 7 <= abstained < 15
+    frame = external_frame(patients, table, MODELS, predictor, served=LIGHTGBM_BOTH, config=CONFIG)
+    workshop = Workshop(CONFIG, LocalEngine(), None, lambda _stage, _done, _total: None)
+    found = judge_external(frame, patients.table(table), LIGHTGBM_BOTH, abstained, workshop)
+    found = found[found["threshold"].isna()].set_index(["model", "split", "metric"])
+    keyed = found["estimate"].sort_index()
+    assert keyed[LIGHTGBM_BOTH, "external", "abstained"] == abstained
+
+    served = frame[frame["model"] == LIGHTGBM_BOTH]
+    known, lost = (served[served["y"].notna() == there] for there in (True, False))
+    aurocs = [roc_auc_score(known["y"], known["probability"])]
+    assert keyed[LIGHTGBM_BOTH, "external", "auroc"] == pytest.approx(aurocs[0])
+    for case, reached in (("none_reached", 0), ("all_reached", 1)):
+        everyone = pd.concat([known, lost.assign(y=reached)])
+        aurocs.append(roc_auc_score(everyone["y"], everyone["probability"]))
+        of_case = keyed[LIGHTGBM_BOTH, f"external/outcomes={case}"]
+        assert of_case["auroc"] == pytest.approx(aurocs[-1])
+        expected = everyone["y"].sum() / everyone["probability"].sum()
+        assert of_case["o_to_e"] == pytest.approx(expected)
+    lowest, highest = (
+        keyed[LIGHTGBM_BOTH, f"external/outcomes=auroc_{end}", "auroc"]
+        for end in ("lowest", "highest")
+    )
+    assert lowest <= min(aurocs) <= max(aurocs) <= highest
+    assert keyed[LIGHTGBM_BOTH, "external/outcomes=weighted", "effective_n"] <= 60
+
+
+@pytest.mark.parametrize(
+    ("count", "told"), [(0, True), (4, False), (5, True), (57, False), (60, True)]
+)
+def test_few_who_get_no_answer_are_not_counted_out(count: int, *, told: bool) -> None:
+    frame = external_frame_of_base_rate(simulated_table(60, seed=5))
+    workshop = Workshop(CONFIG, LocalEngine(), None, lambda _stage, _done, _total: None)
+    found = judge_external(frame, simulated_table(60, seed=5), BASE_RATE, count, workshop)
+    assert (found["metric"] == "abstained").any() == told
+
+
+def external_frame_of_base_rate(table: TrainingTable) -> pd.DataFrame:
+    """Return predictions of one model that tells nobody apart."""
+    return pd.DataFrame(
+        {"row": np.arange(1, 1 + len(table.y)), "site": table.site, "repeat": 0, "fold": 0,
+         "y": table.y.astype(float), "model": LOGISTIC_CLINICAL, "probability": 0.5,
+         "group": JUDGED}
+    )  # fmt: skip
 
 
 def test_another_instrument_is_refused(table: TrainingTable, tmp_path: Path) -> None:

@@ -21,12 +21,12 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from training.dataset import JUDGED
 from training.learning.rows import SiteArray
 from training.learning.splits import SINGLE_PATIENT_SITES
 from training.learning.validation import PREDICTION_COLUMNS
 
 HELD_OUT_COLUMNS: Final = ("outcome", "split", "group", *PREDICTION_COLUMNS)
-JUDGED: Final = "judged"
 
 
 def held_out_table(

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
-from training.dataset import TrainingTable
+from training.dataset import JUDGED, TrainingTable
 from training.engine.stage import run_stage
 from training.judging.held_out_file import held_out_table, joined
 from training.judging.parts import (
@@ -29,13 +30,16 @@ from training.learning.validation import (
     served_model,
     validate,
 )
-from training.performance.evaluation import evaluate_external
+from training.performance.evaluation import EXTERNAL, evaluate_external, table_of
+from training.performance.judge import Row
+from training.performance.missing_outcomes import evaluate_missing_outcomes
 from training.performance.permutation import (
     permutation_table,
     permuted_performance,
     plan_permutations,
 )
 from training.performance.subgroup_levels import subgroups
+from training.small_cells import may_be_shown
 from training.workshop import Workshop
 
 
@@ -123,14 +127,46 @@ def judge_secondary(table: TrainingTable, kind: str, workshop: Workshop) -> Judg
     )
 
 
-def judge_external(predictions: pd.DataFrame, workshop: Workshop) -> pd.DataFrame:
-    """Return the rows of another cohort's patients, from `training.external.external_frame`."""
-    return evaluate_external(
-        predictions,
-        **draws_of(workshop.config),
-        thresholds=workshop.config.validation.thresholds,
-        progress=workshop.stage("judging elsewhere"),
+def judge_external(
+    predictions: pd.DataFrame,
+    patients: TrainingTable,
+    served: str,
+    abstained: int,
+    workshop: Workshop,
+) -> pd.DataFrame:
+    """Return the rows of another cohort's patients.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        From `training.external.external_frame`.
+    patients : TrainingTable
+        Those patients; the bystanders are those of unknown outcome.
+    served : str
+        The model that is the artefact.
+    abstained : int
+        For how many of the patients of known outcome the artefact declines to answer.
+    """
+    config = workshop.config
+    draws, thresholds = draws_of(config), config.validation.thresholds
+    judged = predictions["group"] == JUDGED
+    known, lost = predictions[judged], predictions[~judged]
+    rows = evaluate_external(
+        known, **draws, thresholds=thresholds, progress=workshop.stage("judging elsewhere")
     )
+    subjects = dict.fromkeys([LOGISTIC_CLINICAL, served])
+    assumed = evaluate_missing_outcomes(
+        patients, known, lost, EXTERNAL, [name for name in subjects if name != BASE_RATE],
+        **draws, thresholds=thresholds,
+    )  # fmt: skip
+    return pd.concat([rows, assumed, _abstained(served, abstained, len(patients.y))])
+
+
+def _abstained(served: str, count: int, n: int) -> pd.DataFrame:
+    """Return the row that counts who gets no answer; none where few do, or few do not."""
+    if 0 < count < n and not all(may_be_shown([count, n - count])):
+        return table_of([])
+    return table_of([Row(served, EXTERNAL, "abstained", np.nan, count, np.nan, np.nan, n)])
 
 
 def _fit(table: TrainingTable, workshop: Workshop, stage: str) -> tuple[Judged, Material]:

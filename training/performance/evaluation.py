@@ -22,6 +22,8 @@ Splits:
   of either outcome;
 - `leave_one_site_out/site=NAME`: `auroc`, `brier`, `o_to_e`, `calibration_slope` of one site, small
   cells withheld;
+- `external`: also `abstained`, for how many patients the served model declines to answer; they
+  count in all other figures, with the chance that it would have given;
 - `external`, `temporal`: all of it, ranking everyone, since one fit predicted everyone; from three
   sites on `/within_site`, without `auprc`, and `/site=NAME` as above;
 - further rows of the same table: `training.performance.subgroups`, `scanned`, `other_arms`,

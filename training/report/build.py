@@ -112,12 +112,18 @@ def _performance(summary: RunSummary, evaluation: Evaluation) -> dict[str, Any]:
 
 def _robustness(summary: RunSummary, evaluation: Evaluation, run_dir: Path) -> dict[str, Any]:
     return {
-        "missing_outcomes": population_sections.missing_outcomes_table(summary, evaluation),
+        "missing_outcomes": population_sections.missing_outcomes_table(
+            summary, evaluation, evaluation.split
+        ),
         "other_arms": population_sections.other_arms_table(summary, evaluation),
         "other_arms_words": population_sections.other_arms_sentences(summary, evaluation),
         "subgroups": population_sections.subgroup_tables(summary, evaluation),
         "latest": population_sections.elsewhere_tables(summary, evaluation, "temporal"),
         "elsewhere": population_sections.elsewhere_tables(summary, evaluation, "external"),
+        "abstained_elsewhere": population_sections.abstained_sentence(summary, evaluation),
+        "missing_elsewhere": population_sections.missing_outcomes_table(
+            summary, evaluation, "external"
+        ),
         "external_words": sentence(summary.external.description) if summary.external else "",
         "permutation": population_sections.permutation_sentence(summary, evaluation),
         "calibration_band": stability_sections.calibration_band_picture(summary, evaluation),

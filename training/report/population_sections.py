@@ -1,6 +1,7 @@
 """The report's sections on other patients: subgroups, other arms, missing outcomes, elsewhere."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Final
 
 from training.performance.other_arms import ACTIVE, arm_sentence
@@ -32,9 +33,16 @@ _MISSING: Final = {
 }
 
 
-def missing_outcomes_table(summary: RunSummary, evaluation: Evaluation) -> Table | None:
-    """Return the served model's figures under what may be assumed of unknown outcomes."""
-    model, split = judged_model(summary), evaluation.split
+def missing_outcomes_table(summary: RunSummary, evaluation: Evaluation, split: str) -> Table | None:
+    """Return the served model's figures under what may be assumed of unknown outcomes.
+
+    Parameters
+    ----------
+    split : str
+        The main split, or `external`.
+    """
+    model = judged_model(summary)
+    found = evaluation.estimate if split == evaluation.split else partial(_at, evaluation, split)
     assumed = {
         label: f"{split}/outcomes={name}"
         for name, label in _MISSING.items()
@@ -46,11 +54,37 @@ def missing_outcomes_table(summary: RunSummary, evaluation: Evaluation) -> Table
     header = ["Outcomes", "Patients", *(Cell(m.label, anchor=m.term) for m in _SHORT.values())]
     primary = [
         Cell("Known ones only (the main result)"),
-        _patients(evaluation.estimate(model, "brier")),
-        *(estimate_cell(evaluation.estimate(model, name), m.digits) for name, m in _SHORT.items()),
+        _patients(found(model, "brier")),
+        *(estimate_cell(found(model, name), m.digits) for name, m in _SHORT.items()),
     ]
     rows = [primary, *(_row(evaluation, model, place, label) for label, place in assumed.items())]
     return table("How much the unknown outcomes could change", header, rows)
+
+
+def _at(evaluation: Evaluation, split: str, model: str, metric: str) -> Estimate | None:
+    return evaluation.at(model, split, metric)
+
+
+def abstained_sentence(summary: RunSummary, evaluation: Evaluation) -> str:
+    """Say for how many patients of the other study the served model declines to answer."""
+    if summary.external is None:
+        return ""
+    found = evaluation.at(summary.served_model, "external", "abstained")
+    n, counted = summary.external.n_patients, "They count in the figures, with the chance that it "
+    counted += "would have given."
+    if found is None:
+        return (
+            f"Of the {n}, the served model declines to answer for a number that is withheld, since "
+            f"fewer than five get an answer, or fewer than five get none. {counted}"
+        )
+    if found.value == 0:
+        return f"The served model answers for each of the {n}."
+    share = 100 * found.value / n
+    return (
+        f"For {found.value:.0f} of the {n} ({share:.0f} %) the served model declines to answer, "
+        "because too much is unknown of them, or they are unlike the patients it learned from. "
+        f"{counted}"
+    )
 
 
 def other_arms_table(summary: RunSummary, evaluation: Evaluation) -> Table | None:

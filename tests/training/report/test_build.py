@@ -47,6 +47,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     elsewhere = ExternalPatients(
         name="Further clinics", description="Adults elsewhere", fingerprint="e" * 64,
         X=further.X, y=further.y, site=further.site, has_connectome=further.has_connectome,
+        unknown=with_bystanders(further, n_sham=0, n_unknown=12).bystanders,
     )  # fmt: skip
     spec = minimal_spec(name="Clinics <b>& co</b>", arms=TRAINED_ON_ACTIVE)
     issues = (CohortIssue("warning", "made_up", "t.csv", "The <patients> are simulated."),)
@@ -235,9 +236,9 @@ def shown(cell: str, found: tuple[float, float, float], digits: int) -> bool:
 def test_what_could_change_the_result_is_that_of_the_evaluation(simulated: FinishedRun) -> None:
     seen, split = page(simulated), simulated.summary.split_name
     for label, place, nth in (
-        ("Weighted for who had an outcome", f"{split}/outcomes=weighted", 0),
-        ("As if none of the others", f"{split}/outcomes=none_reached", 0),
-        ("As if those had reached it who make AUROC lowest", f"{split}/outcomes=auroc_lowest", 0),
+        ("Weighted for who had an outcome", f"{split}/outcomes=weighted", 1),
+        ("As if none of the others", f"{split}/outcomes=none_reached", 1),
+        ("As if those had reached it who make AUROC lowest", f"{split}/outcomes=auroc_lowest", 1),
         ("sham", f"{split}/arm=sham", 0),
         ("active minus sham", f"{split}/arm=active-sham", 0),
         ("under 40", f"{split}/subgroup=age:under 40", 0),
@@ -252,6 +253,17 @@ def test_what_could_change_the_result_is_that_of_the_evaluation(simulated: Finis
     assert "Further clinics: 60 patients" in seen.text
     assert "one other study (Further clinics)" in seen.text
     assert "It has not been tested" not in seen.text
+    abstained, *_ = estimate(simulated, LIGHTGBM_BOTH, "abstained", "external")
+    told = f"For {abstained:.0f} of the 60" if abstained else "answers for each of the 60"
+    assert told in seen.text
+    for case, label in (
+        ("none_reached", "As if none of the others"),
+        ("auroc_highest", "As if those had reached it who make AUROC highest"),
+    ):
+        found = estimate(simulated, LIGHTGBM_BOTH, "auroc", f"external/outcomes={case}")
+        row = seen.row(label, 0)  # "elsewhere" comes before "unknown outcomes"
+        assert row[1] == "72"
+        assert shown(row[2], found, 2), case
     mape = estimate(simulated, LIGHTGBM_BOTH, "mape", "stability")
     assert shown(seen.row("Distance of a patient")[1], mape, 3)
 
