@@ -112,7 +112,7 @@ def _wrong_constants(key: str, name: str, source: Source) -> Iterator[FieldProbl
             if not name.endswith(("_total", "_items", "_mm")):
                 Patient.model_validate({name: value})
         except ValidationError as error:
-            problem = field_problems(error)[0]
+            problem = field_problems(error, Patient)[0]
             hint = did_you_mean(str(value), re.findall(r"[\w-]+", problem.allowed))
             yield FieldProblem(where, f"'{value}' {problem.problem}.{hint}", problem.allowed)
 

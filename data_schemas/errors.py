@@ -17,8 +17,10 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
+
+from data_schemas.limits import both_ends
 
 _LISTED_PROBLEMS = 50
 
@@ -147,13 +149,17 @@ def field_error(field: str, problem: str, allowed: str = "") -> PydanticCustomEr
     return PydanticCustomError("field_error", "{problem}", context)
 
 
-def field_problems(error: ValidationError) -> list[FieldProblem]:
+def field_problems(
+    error: ValidationError, model: type[BaseModel] | None = None
+) -> list[FieldProblem]:
     """Translate a pydantic error into problems that name fields and limits, never the input.
 
     Parameters
     ----------
     error : pydantic.ValidationError
         Raised by one of the schemas of this package.
+    model : type of BaseModel, optional
+        The schema that raised it. With it, a number out of range is told both ends of the range.
 
     Returns
     -------
@@ -169,6 +175,8 @@ def field_problems(error: ValidationError) -> list[FieldProblem]:
         allowed = ", ".join(
             phrase.format(_limit(context[key])) for key, phrase in _LIMITS.items() if key in context
         )
+        if model is not None and detail["type"] in _OUT_OF_RANGE:
+            allowed = both_ends(model, detail["loc"]) or allowed
         problems.append(
             FieldProblem(
                 field=".".join(str(part) for part in detail["loc"]) or "the whole record",
@@ -189,7 +197,7 @@ def _problem_sentence(kind: str, message: str) -> str:
     if kind == "value_error":
         # Raised by our own validators, whose sentences never hold a value.
         return message.removeprefix("Value error, ")
-    if kind in {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}:
+    if kind in _OUT_OF_RANGE:
         return "is out of range"
     if kind == "missing":
         return "is required"
@@ -199,6 +207,7 @@ def _problem_sentence(kind: str, message: str) -> str:
     return f"should be {expected}" if expected else "is not valid"
 
 
+_OUT_OF_RANGE = {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
 _EXPECTED_KINDS = {
     "float_type": "a number",
     "float_parsing": "a number",

@@ -36,7 +36,7 @@ def spec_problems(
     """
     details = error.errors(include_url=False)
     problems: dict[str, FieldProblem] = {}
-    for detail, plain in zip(details, field_problems(error), strict=True):
+    for detail, plain in zip(details, field_problems(error, model), strict=True):
         cause = detail.get("ctx", {}).get("error")
         if isinstance(cause, BrokenRulesError):
             found = cause.problems

@@ -160,7 +160,7 @@ def patients_from_frame(
         except ValidationError as error:
             problems += [
                 FieldProblem(problem.field, problem.problem, problem.allowed, row=number)
-                for problem in field_problems(error)
+                for problem in field_problems(error, Patient)
             ]
         except _CellError as error:
             problems.append(FieldProblem(error.column, error.problem, row=number))

@@ -164,7 +164,7 @@ def parse_patient(content: Any) -> Patient:  # noqa: ANN401
     try:
         return Patient.model_validate(_with_tuples(content), strict=True)
     except ValidationError as error:
-        problems = tuple(field_problems(error))
+        problems = tuple(field_problems(error, Patient))
         message = "The patient's record is not valid; nothing was predicted."
         raise RequestError(422, "invalid_patient", message, problems) from None
 

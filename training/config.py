@@ -202,7 +202,8 @@ def load_config(path: Path | None = None) -> TrainingConfig:
         return TrainingConfig.model_validate(settings)
     except ValidationError as error:
         raise ConfigurationError(
-            f"The configuration {path} holds values that are not allowed.", field_problems(error)
+            f"The configuration {path} holds values that are not allowed.",
+            field_problems(error, TrainingConfig),
         ) from None
 
 

@@ -112,7 +112,7 @@ def test_bad_fields_are_refused_by_name(
         ({"anxiety_total": 22}, "anxiety_total", "0 to 21"),
         ({"anxiety_instrument": "GAD7"}, "anxiety_instrument", "GAD-7, HAM-A, HADS-A"),
         ({"anxiety_instrument": "PHQ-9"}, "anxiety_instrument", "GAD-7, HAM-A, HADS-A"),
-        ({"moca_total": 31}, "moca_total", "at most 30"),
+        ({"moca_total": 31}, "moca_total", "0 to 30"),
         ({"extra": {"grip_kg": 101}}, "extra.grip_kg", "0 to 100 kg"),
     ],
 )

@@ -39,6 +39,11 @@ def test_digest_depends_on_the_choices_alone(tmp_path: Path) -> None:
         ("sed = 1", "sed: is not a setting. Did you mean 'seed'?"),
         ("[boosting]\nmaxbin = 1", "maxbin: is not a setting. Did you mean 'max_bin'?"),
         ("[minimum]\nsmaller_class = 3", "minimum.smaller_class: is out of range"),
+        ("[validation]\nfolds = 1", "validation.folds: is out of range (allowed: 2 to 20)"),
+        (
+            "[validation]\nconfidence = 1.5",
+            "validation.confidence: is out of range (allowed: at least 0.5, less than 1)",
+        ),
         ("outcome = 'cure'", "outcome: is not one of the allowed values"),
         ("seed = ", "is not TOML"),
     ],

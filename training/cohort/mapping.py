@@ -163,7 +163,7 @@ def build_patients(
             patients.append(Patient.model_validate(_record(columns, number)))
         except ValidationError as error:
             patients.append(None)
-            for problem in field_problems(error):
+            for problem in field_problems(error, Patient):
                 findings.error("value", _located(problem, columns, number))
     if progress is not None:
         progress(count, count)

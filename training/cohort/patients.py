@@ -105,7 +105,7 @@ def _from_records(records: list[tuple[int, object]]) -> list[tuple[str, Patient]
         try:
             patients.append((str(label), Patient.model_validate(fields)))
         except ValidationError as error:
-            for problem in field_problems(error):
+            for problem in field_problems(error, Patient):
                 found = replace(problem, problem=_with_hint(problem, fields), row=number)
                 findings.error("value", found)
     return _checked(patients, [number for number, _ in records], findings)

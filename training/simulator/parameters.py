@@ -112,7 +112,8 @@ def _load(path: Path) -> SimulatorParameters:
         return SimulatorParameters.model_validate({**given, "profiles": profiles, "sha256": digest})
     except ValidationError as error:
         raise ConfigurationError(
-            f"{path.name} does not hold the simulator's parameters.", field_problems(error)
+            f"{path.name} does not hold the simulator's parameters.",
+            field_problems(error, SimulatorParameters),
         ) from None
 
 

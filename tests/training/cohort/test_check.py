@@ -93,7 +93,7 @@ def test_bad_data_is_reported_and_not_raised(study: Study) -> None:
     assert report.has_errors
     (error,) = (issue for issue in report.issues if issue.severity == "error")
     assert error.where == "people.csv, column 'age', row 3"
-    assert error.message == "age_years is out of range (allowed: at most 110)"
+    assert error.message == "age_years is out of range (allowed: 10 to 110)"
     assert report.missingness
     shown = _shown(report)
     assert "Not fit to train on: 1 error to mend." in shown

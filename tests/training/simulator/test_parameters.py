@@ -79,7 +79,7 @@ SEVERITY = 'severity = { value = -0.10, evidence = "judgement", source = "'
     [
         (SEVERITY, 'severity = { value = -0.10, evidence = "judgement", note = "', "needs exactly"),
         (SEVERITY, SEVERITY.replace("judgement", "hearsay"), "unknown evidence"),
-        ("sgacc_reliability = { value = 0.45", "sgacc_reliability = { value = 1.45", "at most 1"),
+        ("sgacc_reliability = { value = 0.45", "sgacc_reliability = { value = 1.45", "0 to 1"),
         ("sgacc_reliability =", "sgacc_relyability =", "sgacc_relyability: is not a known field"),
         ('"veterans", "low_rate", "general"', '"veteran", "low_rate", "general"', "not a profile"),
         ("share = { value = [0.18, ", "share = { value = [", "one entry a site"),
