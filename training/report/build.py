@@ -98,6 +98,7 @@ def _performance(summary: RunSummary, evaluation: Evaluation) -> dict[str, Any]:
         "calibrations": sections.metrics_table(
             summary, evaluation, CALIBRATION, "Calibration of all models on held-out patients"
         ),
+        "within_sites": sections.within_sites_sentence(summary, evaluation),
         "slopes": sections.slopes_sentence(summary, evaluation),
         "scanned": population_sections.scanned_table(summary, evaluation),
         "further_site": sections.further_site_sentence(summary, evaluation),

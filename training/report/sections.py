@@ -172,6 +172,26 @@ def curve_rows(curve: pd.DataFrame, model: str) -> list[list[object]]:
     ]
 
 
+def within_sites_sentence(summary: RunSummary, evaluation: Evaluation) -> str:
+    """Say which figures of the table are taken within sites, and what their intervals speak of."""
+    n_sites = len(evaluation.sites(judged_model(summary), "auroc"))
+    if n_sites == 0:
+        return ""
+    if n_sites == 1:
+        return (
+            "One site alone has five patients or more of either outcome: AUROC, AUPRC and "
+            "calibration slope are those of that site. All other figures pool all patients."
+        )
+    return (
+        f"AUROC is the mean over the {n_sites} sites with five patients or more of either outcome "
+        "(random effects on the logit scale, Hartung and Knapp). Its interval is that of the "
+        "average of such sites: it widens where sites differ, and is not where one further site "
+        "is expected. AUPRC and calibration slope are taken within the same sites, and their "
+        "intervals, as those of the other figures, which pool all patients, are for other patients "
+        "of these sites."
+    )
+
+
 def slopes_sentence(summary: RunSummary, evaluation: Evaluation) -> str:
     """Give the calibration slope within sites and pooled, and say why they differ."""
     main = judged_model(summary)
@@ -181,9 +201,10 @@ def slopes_sentence(summary: RunSummary, evaluation: Evaluation) -> str:
         return ""
     return (
         f"Calibration slope of {model_labels(summary)[main]}: {within.text()} within sites, as in "
-        f"the table, and {pooled.text()} over all patients pooled. The pooled one is also moved by "
-        "differences between sites: with a site of many outcomes held out, the others teach a "
-        "lower base rate, so chances run against the outcome from site to site."
+        "the table (one slope for all, each site with an intercept of its own), and "
+        f"{pooled.text()} over all patients pooled. The pooled one is also moved by differences "
+        "between sites: with a site of many outcomes held out, the others teach a lower base rate, "
+        "so chances run against the outcome from site to site."
     )
 
 
@@ -273,7 +294,8 @@ def further_site_sentence(summary: RunSummary, evaluation: Evaluation) -> str:
         return ""
     return (
         f"Expected at a further site ({confidence_percent(summary)} prediction intervals): "
-        f"{', and '.join(parts)}."
+        f"{', and '.join(parts)}. This is where the site's true figures are expected; what it sees "
+        "in few patients will vary more."
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from features.table import YES_NO, Feature
 from serving.model_document import ModelDocument
 from training.learning.models import BASE_RATE, LIGHTGBM_BOTH, LIGHTGBM_CLINICAL
+from training.learning.splits import LEAVE_ONE_SITE_OUT
 from training.report.tables import ACCURACY, Estimate, Evaluation, Metric
 from training.summary import RunSummary
 
@@ -67,7 +68,7 @@ def _how_well(summary: RunSummary, evaluation: Evaluation) -> Answer:
     slope = evaluation.estimate(model, "calibration_slope")
     details = (
         _whose_figure(summary),
-        pairs_sentence(auroc),
+        pairs_sentence(auroc, within_sites=summary.split_name == LEAVE_ONE_SITE_OUT),
         chance_verdict(auroc),
         calibration_verdict(slope) if slope is not None and slope.has_interval else "",
         f"Measured in patients who were held out: {lower_first(summary.split)}",
@@ -156,11 +157,12 @@ def _against_base_rate(summary: RunSummary, evaluation: Evaluation) -> str:
     return f" Against giving everyone the base rate: {brier_difference_words(difference)}."
 
 
-def pairs_sentence(auroc: Estimate) -> str:
-    """Say what an AUROC means."""
+def pairs_sentence(auroc: Estimate, *, within_sites: bool = False) -> str:
+    """Say what an AUROC means; within sites, both patients of a pair are of one site."""
+    pair = "two patients of the same site, one" if within_sites else "one patient"
     return (
-        "Shown one patient who reached the outcome and one who did not, it gives the first the "
-        f"higher chance in {100 * auroc.value:.0f} of 100 such pairs; a coin does so in 50."
+        f"Shown {pair} who reached the outcome and one who did not, it gives the first "
+        f"the higher chance in {100 * auroc.value:.0f} of 100 such pairs; a coin does so in 50."
     )
 
 
@@ -213,7 +215,17 @@ def _connectivity(summary: RunSummary, evaluation: Evaluation) -> Answer:
     return Answer(
         question,
         f"{short}: AUROC changes by {difference} when it is added to the clinical data.",
-        (f"Compared in the {gain.n} held-out patients who had it.", *read),
+        (_whose_gain(summary, gain), *read),
+    )
+
+
+def _whose_gain(summary: RunSummary, gain: Estimate) -> str:
+    patients = f"Compared in the {gain.n} held-out patients who had it"
+    if summary.split_name != LEAVE_ONE_SITE_OUT:
+        return f"{patients}; the interval is that of the paired difference."
+    return (
+        f"{patients}, ranked within their sites: so it is not the difference of two figures in the "
+        "table of all patients. The interval is that of the paired difference, at these sites."
     )
 
 

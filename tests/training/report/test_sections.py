@@ -13,6 +13,7 @@ from training.report.sections import (
     metrics_table,
     sites_table,
     slopes_sentence,
+    within_sites_sentence,
 )
 from training.report.stability_sections import calibration_band_picture
 from training.report.tables import CALIBRATION, Evaluation, Table
@@ -95,6 +96,14 @@ def test_observed_to_expected_is_that_of_all_patients_and_the_slope_that_within_
     sentence = slopes_sentence(summary(), evaluation())
     assert "0.86 (0.81 to 0.91) within sites" in sentence
     assert "0.21 (0.16 to 0.26) over all patients pooled" in sentence
+
+
+def test_the_table_says_what_its_intervals_speak_of() -> None:
+    rows = [(LIGHTGBM_BOTH, f"{LOSO}/site={site}", "auroc", nan, 0.6) for site in ("lake", "moor")]
+    said = within_sites_sentence(summary(), evaluation(*rows))
+    assert "mean over the 3 sites" in said
+    assert "not where one further site is expected" in said
+    assert "those of that site" in within_sites_sentence(summary(), evaluation())
 
 
 def test_the_average_site_has_a_row_and_a_further_one_a_sentence() -> None:

@@ -51,6 +51,8 @@ def test_calibration_in_words(lower: float, upper: float, said: str) -> None:
 
 def test_an_auroc_is_told_as_pairs() -> None:
     assert "in 63 of 100 such pairs" in pairs_sentence(Estimate(0.634, 0.6, 0.7, 356))
+    within = pairs_sentence(Estimate(0.634, 0.6, 0.7, 356), within_sites=True)
+    assert within.startswith("Shown two patients of the same site, one who reached")
 
 
 @pytest.mark.parametrize(
