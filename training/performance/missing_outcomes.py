@@ -10,17 +10,20 @@ The primary analysis takes the patients of known outcome as they are. Beside it,
   have reached the outcome. O:E and the event rate lie between the two whatever happened; AUROC and
   slope need not;
 - `auroc_lowest`, `auroc_highest`: the unknown outcomes given to the patients such that AUROC is as
-  low, or as high, as they can make it (see `training.performance.auroc_extremes`). It lies between
-  the two whatever happened; all that is there is AUROC. Where sites are held out, every site has
-  its own lowest, or highest, at once, and the sites are those that have an AUROC by the known
-  outcomes; where there are several repeats, each has its own, and the mean is a bound. Intervals
-  take these outcomes as if they had been seen.
+  low, or as high, as they can make it (see `training.performance.auroc_extremes`), and nothing but
+  AUROC. One fit, or the folds of one repeat, have no AUROC beyond these two whatever happened.
+  Several repeats have their own each, and the mean is a bound. Held-out sites have their own each,
+  at once: no site's AUROC lies beyond, nor an average with given weights; those of random effects
+  move a little with the outcomes. The sites are those that have an AUROC by the known outcomes.
+  Intervals take the outcomes as if they had been seen.
 
 Each of the first three holds the performance set: proper scores, calibration, net benefit,
 precision-recall area, AUROC; where sites are held out, AUROC (a random-effects mean),
 precision-recall area and slope are those within sites. Everyone is drawn alike, the lost too, and
 the weights are fitted anew in each draw. Only the AUROC of held-out sites is not drawn: its
 interval takes the weights as known, and so leaves their own error out.
+
+Of another study's patients the same stands under `external/outcomes=...`, everyone ranked together.
 """
 
 from collections.abc import Iterator, Sequence
