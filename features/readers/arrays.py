@@ -8,6 +8,7 @@ archive) holds one row a volume; any other holds a matrix of Pearson correlation
 import io
 import math
 import struct
+import tokenize
 import zipfile
 import zlib
 
@@ -107,7 +108,7 @@ def _array(where: str, data: bytes) -> npt.NDArray[np.generic]:
             shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
         else:
             shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, UnicodeDecodeError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, tokenize.TokenError):
         refuse(where, "The file is no NumPy array, or is damaged.")
     if dtype.kind not in "fiuU" or dtype.itemsize == 0:
         refuse(where, "The array must hold numbers (labels: text); objects are never unpickled.")

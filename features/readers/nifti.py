@@ -7,6 +7,7 @@ been denoised: nothing is regressed out or filtered here. Parcels that no voxel 
 are unknown.
 """
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,15 @@ def _series(path: Path, atlas: Path, where: str) -> tuple[list[int], FloatArray]
         from nilearn.maskers import NiftiLabelsMasker  # noqa: PLC0415
     except ImportError:
         refuse(where, "Images need nilearn: pip install 'tms-response[imaging]'.")
+    damages = (
+        nibabel.filebasedimages.ImageFileError,
+        nibabel.spatialimages.HeaderDataError,
+        nibabel.spatialimages.HeaderTypeError,
+        nibabel.spatialimages.ImageDataError,
+        nibabel.wrapstruct.WrapStructError,
+        *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError),
+        zlib.error,
+    )
     try:
         image = nibabel.nifti1.load(path)
         shape = image.shape
@@ -103,7 +113,7 @@ def _series(path: Path, atlas: Path, where: str) -> tuple[list[int], FloatArray]
             refuse(where, f"An image of four dimensions and at most {MAXIMUM_VALUES} values.")
         masker = NiftiLabelsMasker(nibabel.nifti1.load(atlas), standardize=None)
         values = np.asarray(masker.fit_transform(image), dtype=np.float64)
-    except (OSError, EOFError, ValueError, TypeError, nibabel.filebasedimages.ImageFileError):
+    except damages:
         refuse(where, "The image or its label image is damaged, or they do not fit together.")
     numbers = [int(masker.region_ids_[column]) for column in range(values.shape[1])]
     return numbers, values

@@ -57,9 +57,10 @@ def with_quality(connectome: Connectome, source: Source) -> Connectome:
     try:
         return Connectome(**quality)
     except ValidationError as error:
-        # The connectome has passed its checks, so that only the files beside it can be wrong.
-        where = source.where if sidecar is None else sidecar.where
-        refuse(where, "What lies beside the scan holds what cannot be.", *_problems(error))
+        # All else has passed its checks, so that only the sidecar or the name can be wrong.
+        if sidecar is None:
+            refuse(source.where, "The name tells of a number of volumes that cannot be.")
+        refuse(sidecar.where, "The sidecar holds what cannot be.", *_problems(error))
 
 
 def _known(fields: dict[str, Any]) -> dict[str, Any]:

@@ -54,6 +54,8 @@ def test_volumes_of_a_matrix_are_counted_by_table_name_and_sidecar(tmp_path: Pat
     assert read_connectome(path).n_volumes == 7
     shortened = RELMAT_NAME.replace("_relmat", "_desc-26volumes_relmat")
     assert read_connectome(write_relmat(tmp_path / shortened, matrix)).n_volumes == 26
+    none = shortened.replace("-26volumes", "-0volumes")
+    assert "number of volumes" in refusal(write_relmat(tmp_path / none, matrix))
 
 
 def test_censored_volumes_are_left_out_if_they_are_still_there(tmp_path: Path) -> None:
