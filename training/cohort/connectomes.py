@@ -1,4 +1,14 @@
-"""Which connectome file belongs to which participant."""
+"""Which connectome files belong to which participant: scans before treatment, and no others.
+
+The rule for sessions and runs. A session is the `ses-<label>` in a file's path.
+
+1. A scan of the session named like the visit of the outcome is an error.
+2. Where any file is of the session named like the visit of `outcome.baseline`, files of other
+   sessions are left out, for every participant.
+3. Otherwise the files of one participant must be of one session; the pattern has to name it.
+4. The files that remain of one participant are runs of one session, and are averaged as Fisher z
+   (`training.scans.mean_connectome`), after each has passed the quality limits on its own.
+"""
 
 import re
 from collections import defaultdict
@@ -52,6 +62,7 @@ def connectome_files(
             findings.error("connectome_refused", FieldProblem(relative, problem))
         else:
             found[owners[0]].append(path)
+    found = _baseline_only(found, folder, spec, findings)
     _report(spec.connectome, found, strays, findings)
     return {name: tuple(paths) for name, paths in found.items()}
 
@@ -108,10 +119,43 @@ def _expression(pattern: str, name: str) -> str:
 
 
 def _scanned_at(relative: str, visit: str | None) -> bool:
-    if visit is None:
-        return False
-    label = visit if visit.startswith("ses-") else f"ses-{visit}"
-    return label in re.split(r"[/_.]", relative)
+    return visit is not None and _session_name(visit) in re.split(r"[/_.]", relative)
+
+
+def _session_name(visit: str) -> str:
+    return visit if visit.startswith("ses-") else f"ses-{visit}"
+
+
+def _baseline_only(
+    found: dict[str, list[Path]], folder: Path, spec: CohortSpec, findings: Findings
+) -> dict[str, list[Path]]:
+    """Return the files of one session a participant, by the rule above."""
+    sessions = {path: _session(path, folder) for paths in found.values() for path in paths}
+    visit = spec.outcome.baseline.visit
+    baseline = None if visit is None else _session_name(visit)
+    if baseline is not None and baseline in sessions.values():
+        left_out = sum(session != baseline for session in sessions.values())
+        if left_out:
+            message = f"{left_out} connectome files are not of {baseline} and are left out."
+            findings.remark("note", "later_connectomes", "connectome.files", message)
+        kept = {
+            name: [path for path in paths if sessions[path] == baseline]
+            for name, paths in found.items()
+        }
+        return {name: paths for name, paths in kept.items() if paths}
+    for paths in found.values():
+        other = next((path for path in paths if sessions[path] != sessions[paths[0]]), None)
+        if other is not None:
+            problem = "is of another session than the participant's first; name one in the pattern"
+            relative = other.relative_to(folder).as_posix()
+            findings.error("connectome_refused", FieldProblem(relative, problem))
+    return found
+
+
+def _session(path: Path, folder: Path) -> str | None:
+    """Return the session that a file's own name tells, else that of the nearest folder."""
+    parts = re.split(r"[/_.]", path.relative_to(folder).as_posix())
+    return next((part for part in reversed(parts) if part.startswith("ses-")), None)
 
 
 def _report(

@@ -56,6 +56,33 @@ def test_several_runs_are_sorted_and_noted(study: Study) -> None:
     assert _codes(folder)["several_connectomes"].startswith("1 participants have more than one")
 
 
+def test_only_the_session_of_baseline_counts(study: Study) -> None:
+    study.files["scores.csv"] = "id,visit,total\np1,ses-pre,24\np1,ses-6w,4\np2,ses-pre,20\n"
+    study.change_spec(
+        "[patient]", '[tables.scores]\nfile = "scores.csv"\nid = "id"\nvisit = "visit"\n\n[patient]'
+    )
+    study.change_spec('"people.pre"', '{ column = "scores.total", visit = "ses-pre" }')
+    folder = _with_scans(
+        study,
+        "{id}/**/*.tsv",
+        "p1/ses-pre/p1_ses-pre_run-1.tsv",
+        "p1/ses-pre/p1_ses-pre_run-2.tsv",
+        "p1/ses-mid/p1_ses-mid_run-1.tsv",
+        "p2/ses-mid/p2_ses-mid_run-1.tsv",
+    )
+    assert _scans(folder) == {
+        "p1": ["p1/ses-pre/p1_ses-pre_run-1.tsv", "p1/ses-pre/p1_ses-pre_run-2.tsv"]
+    }
+    assert "2 connectome files are not of ses-pre" in _codes(folder)["later_connectomes"]
+
+
+def test_two_sessions_of_which_none_is_known_as_baseline_are_refused(study: Study) -> None:
+    folder = _with_scans(study, "{id}_*.tsv", "p1_ses-1_a.tsv", "p1_ses-2_a.tsv", "p2_ses-2_a.tsv")
+    with pytest.raises(DataError, match=r"p1_ses-2_a\.tsv: is of another session") as caught:
+        read_cohort(folder)
+    assert "p2_ses-2" not in str(caught.value)
+
+
 def test_a_file_of_two_participants_is_refused(study: Study) -> None:
     folder = _with_scans(study, "*{id}*.tsv", "p1_p2.tsv")
     with pytest.raises(DataError, match="belongs to more than one participant"):
