@@ -29,6 +29,7 @@ from features.readers.tables import (
     is_number,
     number_rows,
     separator_of,
+    square_numbers,
     table_lines,
     text_cells,
 )
@@ -64,6 +65,8 @@ def read_delimited(source: Source) -> Connectome:
     DataError
         Naming the rows and columns that are wrong, never a value.
     """
+    if (connectome := _plain_relmat(source)) is not None:
+        return connectome
     lines = table_lines(source)
     if is_series(source.name) and not source.data.endswith((b"\n", b"\r")):
         # Only here would a number cut in two go unseen; a matrix would not be symmetric.
@@ -80,6 +83,18 @@ def read_delimited(source: Source) -> Connectome:
         rows = [line.partition(separator)[2] for line in lines[1:]]
         return _below_header(source, rows, header[1:], separator, first_column=2)
     return _below_header(source, lines[1:], header, separator, first_column=1)
+
+
+def _plain_relmat(source: Source) -> Connectome | None:
+    """Return a matrix laid out as most are, or None where a closer look is needed."""
+    separator = separator_of(source.name)
+    header = source.data[: source.data.find(b"\n") + 1].rstrip(b"\r\n")
+    if not header.startswith(b"Node" + separator) or is_series(source.name):
+        return None
+    labels = text_cells(source.where, header, separator)[1:]
+    check_labels(source.where, labels, first_column=2)
+    matrix = square_numbers(source.data, labels, separator)
+    return None if matrix is None else from_matrix(source.where, labels, matrix)
 
 
 def _labelled_rows(

@@ -1,6 +1,7 @@
 """From labels and numbers to a connectome: the checks and sums that all formats share."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +63,8 @@ def from_matrix(where: str, labels: Sequence[str], matrix: FloatArray) -> Connec
             f"The matrix has {matrix.shape[1]} columns and {matrix.shape[0]} rows{short}. A time "
             "series needs 'timeseries' in its file's name.",
         )
+    if _is_sound(matrix):
+        return Connectome(labels=tuple(labels), upper_triangle=matrix[_strict_upper(n)])
     unknown = np.isnan(matrix)
     hollow = np.flatnonzero(np.diag(unknown) & ~np.all(unknown, axis=1))
     if hollow.size:
@@ -74,6 +77,21 @@ def from_matrix(where: str, labels: Sequence[str], matrix: FloatArray) -> Connec
         return Connectome.from_matrix(labels, matrix)
     except DataError as error:
         refuse(where, error.message, *error.problems)
+
+
+def _is_sound(matrix: FloatArray) -> bool:
+    """Tell quickly, of a matrix without unknown numbers, that there is nothing to complain of."""
+    return bool(
+        np.all(np.diag(matrix) == 1)
+        and matrix.max() <= 1
+        and matrix.min() >= -1
+        and np.array_equal(matrix, matrix.T)
+    )
+
+
+@lru_cache(maxsize=4)
+def _strict_upper(n_parcels: int) -> npt.NDArray[np.bool_]:
+    return ~np.tri(n_parcels, dtype=np.bool_)
 
 
 def from_series(where: str, labels: Sequence[str], series: FloatArray) -> Connectome:
@@ -126,5 +144,5 @@ def _upper_correlations(series: FloatArray) -> FloatArray:
     length = np.sqrt(np.einsum("ij,ij->j", scaled, scaled))
     scaled /= np.where(length > 0, length, np.nan)
     correlations: FloatArray = scaled.T @ scaled
-    upper: npt.NDArray[np.float64] = correlations[np.triu_indices(len(correlations), k=1)]
+    upper: FloatArray = correlations[_strict_upper(len(correlations))]
     return np.clip(upper, -1.0, 1.0)

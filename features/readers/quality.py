@@ -53,6 +53,8 @@ def with_quality(connectome: Connectome, source: Source) -> Connectome:
     sidecar = source.companion(f"{source.stem}.json")
     if sidecar is not None:
         quality |= _known(_sidecar_quality(sidecar))
+    if not _known(quality):
+        return connectome
     quality |= _known(dict(connectome))
     try:
         return Connectome(**quality)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from math import isfinite
+from math import isfinite, nan
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +34,8 @@ def table_lines(source: Source) -> list[bytes]:
     data = source.data.removeprefix(b"\xef\xbb\xbf")
     if b"\x00" in data:
         refuse(source.where, "The file is not text; a table of numbers is expected.")
-    lines = data.splitlines()
+    # Splitting at one kind of line break is several times faster than at any.
+    lines = data.splitlines() if b"\r" in data else data.split(b"\n")
     while lines and not lines[-1].strip():
         lines.pop()
     if not lines:
@@ -115,10 +116,53 @@ def number_rows(
                 where,
                 f"Row {index + first_row} has {len(numbers)} cells instead of {len(columns)}.",
             )
-        table[index] = numbers
+        table[index] = np.fromiter(numbers, np.float64, len(numbers))
     if problems:
         refuse(where, "Some cells are neither numbers nor n/a.", *problems)
     return table
+
+
+def square_numbers(data: bytes, labels: Sequence[str], separator: bytes) -> FloatArray | None:
+    """Return a matrix whose rows begin with their labels, in a third less time than `number_rows`.
+
+    Each row is made a JSON list where it stands, without copies.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file, with its header.
+    labels : sequence of str, length n
+        Of the rows, in their order.
+    separator : bytes
+
+    Returns
+    -------
+    ndarray of shape (n, n), or None
+        None when anything is out of the ordinary, even `n/a`; `number_rows` knows what it is.
+    """
+    if separator != COMMA and COMMA in data:
+        return None
+    text = bytearray(data.replace(separator, COMMA))
+    view = memoryview(text)
+    table = np.empty((len(labels), len(labels)))
+    end = text.find(b"\n")
+    for index, label in enumerate(labels):
+        start, first = end + 1, text.find(COMMA, end)
+        end = text.find(b"\n", first)
+        if min(first, end) < 0 or view[start:first] != label.encode():
+            return None
+        for mark in _OTHER_JSON:
+            if text.find(mark, first, end) >= 0:
+                return None
+        text[first], text[end] = b"[]"
+        try:
+            numbers = orjson.loads(view[first : end + 1])
+            table[index] = np.fromiter(numbers, np.float64, len(labels))
+        except (orjson.JSONDecodeError, TypeError, ValueError):
+            return None
+        if len(numbers) != len(labels):
+            return None
+    return None if data[end + 1 :].strip() else table
 
 
 def _no_number(columns: Sequence[str], position: int, row: int, first_column: int) -> FieldProblem:
@@ -126,36 +170,38 @@ def _no_number(columns: Sequence[str], position: int, row: int, first_column: in
     return FieldProblem(f"column {position + first_column}{label}", "is not a number", row=row)
 
 
-def _plain_numbers(cells: bytes, separator: bytes) -> list[float | None] | None:
+def _plain_numbers(cells: bytes, separator: bytes) -> list[float] | None:
     """Return the numbers of a row by way of JSON, or None when a cell is neither number nor n/a.
 
     A row of numbers is JSON but for its separators, and is read exactly and faster that way than
     by any table reader at hand.
     """
-    if any(mark in cells for mark in _OTHER_JSON):
-        return None
+    for mark in _OTHER_JSON:
+        if mark in cells:
+            return None
     if separator != COMMA:
         if COMMA in cells:
             return None
         cells = cells.replace(separator, COMMA)
-    if b"/" in cells:
+    unknown = b"/" in cells
+    if unknown:
         cells = cells.replace(b"n/a", b"null")
     try:
-        numbers: list[float | None] = orjson.loads(b"[" + cells + b"]")
+        numbers = orjson.loads(b"[" + cells + b"]")
     except orjson.JSONDecodeError:
         return None
-    return numbers
+    return [nan if number is None else number for number in numbers] if unknown else numbers
 
 
-def _checked_numbers(cells: Sequence[str]) -> tuple[list[float | None], list[int]]:
+def _checked_numbers(cells: Sequence[str]) -> tuple[list[float], list[int]]:
     """Return the numbers of a row cell by cell, and the positions of cells that are none."""
-    numbers: list[float | None] = []
+    numbers: list[float] = []
     bad_columns: list[int] = []
     for column, cell in enumerate(cells):
         if _NUMBER.fullmatch(cell) and isfinite(float(cell)):
             numbers.append(float(cell))
         else:
-            numbers.append(None)
+            numbers.append(nan)
             if cell.strip() not in _MISSING:
                 bad_columns.append(column)
     return numbers, bad_columns
