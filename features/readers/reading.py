@@ -28,8 +28,8 @@ def read_connectome(
     path : Path
         In any of the formats of this package.
     root : Path, optional
-        The data folder: no file beside it may be a link that leads out of it. Its own folder
-        when not given.
+        The data folder: neither the file nor one beside it may be a link that leads out of it.
+        When not given, files beside it may not lead out of its own folder.
     limit_bytes : int
         The largest file to read.
 

@@ -11,6 +11,7 @@ from data_schemas.errors import DataError, FieldProblem
 MAXIMUM_FILE_BYTES = 40_000_000
 MAXIMUM_SIDECAR_BYTES = 1_000_000
 
+_LEADS_OUT = "This is a link that leads out of the data folder; copy the file."
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 31  # zlib: the largest window, with a gzip header
 
@@ -63,6 +64,8 @@ class Source:
     def without_content(cls, path: Path, root: Path | None = None) -> Self:
         """Stand for a file that a library reads; companions must stay in `root` or its folder."""
         inside = (path.parent if root is None else root).resolve()
+        if root is not None and not path.resolve().is_relative_to(inside):
+            refuse(str(path), _LEADS_OUT)
         name = path.name.removesuffix(".gz")
         return cls(str(path), name, b"", path.parent, inside)
 
@@ -149,7 +152,7 @@ class Source:
                 return None
             folder = folder.parent
         if not path.resolve().is_relative_to(self.root):
-            refuse(str(path), "This is a link that leads out of the data folder; copy the file.")
+            refuse(str(path), _LEADS_OUT)
         return path
 
 

@@ -9,11 +9,18 @@ import numpy.typing as npt
 import orjson
 
 from data_schemas.errors import FieldProblem
+from features.readers.matrices import MAXIMUM_VOLUMES
 from features.readers.source import Source, refuse
 
 FloatArray = npt.NDArray[np.float64]
 
 TAB, COMMA = b"\t", b","
+
+# Bounds of what is split into cells at once: breaks may be of two bytes, and CSV tables of other
+# columns are read too.
+_MAXIMUM_LINE_BREAKS = 2 * (MAXIMUM_VOLUMES + 1)
+_MAXIMUM_CELLS = 5_000
+_LONGEST_CELL = 100
 
 _MISSING = {"", "n/a", "NA", "NaN", "nan"}
 _NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
@@ -34,6 +41,8 @@ def table_lines(source: Source) -> list[bytes]:
     data = source.data.removeprefix(b"\xef\xbb\xbf")
     if b"\x00" in data:
         refuse(source.where, "The file is not text; a table of numbers is expected.")
+    if data.count(b"\n") + data.count(b"\r") > _MAXIMUM_LINE_BREAKS:
+        refuse(source.where, f"The file has more than {MAXIMUM_VOLUMES} rows.")
     # Splitting at one kind of line break is several times faster than at any.
     lines = data.splitlines() if b"\r" in data else data.split(b"\n")
     while lines and not lines[-1].strip():
@@ -56,6 +65,8 @@ def text_cells(where: str, line: bytes, separator: bytes) -> list[str]:
     DataError
         When the line is not UTF-8.
     """
+    if line.count(separator) > _MAXIMUM_CELLS:
+        refuse(where, f"A row has more than {_MAXIMUM_CELLS} cells.")
     try:
         cells = line.decode("utf-8").split(separator.decode())
     except UnicodeDecodeError:
@@ -105,16 +116,14 @@ def number_rows(
     table = np.empty((len(lines), len(columns)))
     problems: list[FieldProblem] = []
     for index, line in enumerate(lines):
+        n_cells = line.count(separator) + 1
+        if n_cells != len(columns):
+            refuse(where, f"Row {index + first_row} has {n_cells} cells instead of {len(columns)}.")
         numbers = _plain_numbers(line, separator)
-        if numbers is None:
+        if numbers is None or len(numbers) != n_cells:
             numbers, bad = _checked_numbers(text_cells(where, line, separator))
             problems += (
                 _no_number(columns, position, index + first_row, first_column) for position in bad
-            )
-        if len(numbers) != len(columns):
-            refuse(
-                where,
-                f"Row {index + first_row} has {len(numbers)} cells instead of {len(columns)}.",
             )
         table[index] = np.fromiter(numbers, np.float64, len(numbers))
     if problems:
@@ -149,11 +158,13 @@ def square_numbers(data: bytes, labels: Sequence[str], separator: bytes) -> Floa
     for index, label in enumerate(labels):
         start, first = end + 1, text.find(COMMA, end)
         end = text.find(b"\n", first)
-        if min(first, end) < 0 or view[start:first] != label.encode():
+        ordinary = (
+            0 <= first < end <= first + _LONGEST_CELL * len(labels)
+            and view[start:first] == label.encode()
+            and all(text.find(mark, first, end) < 0 for mark in _OTHER_JSON)
+        )
+        if not ordinary:
             return None
-        for mark in _OTHER_JSON:
-            if text.find(mark, first, end) >= 0:
-                return None
         text[first], text[end] = b"[]"
         try:
             numbers = orjson.loads(view[first : end + 1])

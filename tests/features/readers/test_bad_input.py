@@ -182,3 +182,28 @@ def test_an_upload_is_bounded_and_opens_no_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"^passwd: ") as caught:
         read_uploaded_connectome("../../etc/passwd", b"x")
     assert ".." not in str(caught.value)
+
+
+def test_the_file_itself_may_not_lead_out_of_the_data_folder(tmp_path: Path) -> None:
+    outside = write_relmat(tmp_path / "secret_relmat.tsv", MATRIX, LABELS)
+    root = tmp_path / "data"
+    root.mkdir()
+    link = root / "scan_relmat.tsv"
+    link.symlink_to(outside)
+    with pytest.raises(DataError, match="leads out of the data folder"):
+        read_connectome(link, root=root)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"Node\tA\tB\n" + b"\n" * 1_000_000 + b"A\t1\t0\n", "more than 100000 rows"),
+        (b"0\t" * 1_000_000 + b"\n", "more than 5000 cells"),
+        (b"Node\tA\tB\nA\t" + b"1\t" * 1_000_000 + b"\nB\t0\t1\n", "more than 5000 cells"),
+        (b"A\tB\n1\t0\n" + b"0\t" * 1_000_000 + b"\n", "Row 3 has 1000001 cells instead of 2"),
+    ],
+)
+def test_tables_of_absurd_shapes_are_refused_before_they_are_taken_apart(
+    data: bytes, words: str
+) -> None:
+    assert words in refusal("scan.tsv", data)
