@@ -51,8 +51,9 @@ def read_scan(path: Path, folder: Path) -> Connectome:
     DataError
         As `features.readers.read_connectome`, with files named relative to the data folder.
     """
+    root = folder if path.is_relative_to(folder) else None
     try:
-        return read_connectome(path, root=folder)
+        return read_connectome(path, root=root)
     except DataError as error:
         message = error.message.replace(f"{folder}{os.sep}", "")
         raise DataError(message, error.problems) from None
