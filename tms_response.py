@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from data_schemas.errors import DataError, TmsResponseError, UsageError
+from serving.ledger.command_line import app as ledger_app
 
 TRACEBACK_VARIABLE = "TMS_RESPONSE_TRACEBACK"
 INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
@@ -25,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(ledger_app, name="ledger")
 
 
 class Scenario(StrEnum):

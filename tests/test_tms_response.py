@@ -28,6 +28,7 @@ COMMANDS = {
     "report": ("run",),
     "serve": ("--model", "--host", "--port", "--workers", "--no-access"),
     "key": ("new", "list", "revoke"),
+    "ledger": ("export", "delete", "purge"),
 }
 PLANTED = "Q7-planted-value"
 

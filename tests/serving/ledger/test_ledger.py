@@ -62,7 +62,7 @@ def test_many_that_wait_share_a_commit(open_ledger: OpenLedger, url: str) -> Non
         commits.append(len(entries))
         return write(entries)
 
-    ledger._writer._write = counting  # type: ignore[method-assign]
+    ledger._writer._write = counting
     entries = [entry(number) for number in range(200)]
 
     async def all_at_once() -> None:
