@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import insert
 
 from data_schemas.outcome_report import OutcomeReceipt, OutcomeReport
-from serving.ledger.database import Database
+from serving.ledger.database import Database, LedgerUnavailableError
 from serving.ledger.entries import (
     Asked,
     Entry,
@@ -107,8 +107,16 @@ class Ledger:
         return await self._writer.record(Entry(rows, kept))
 
     def record_outcome(self, report: OutcomeReport, caller: str) -> OutcomeReceipt:
-        """Write what happened to a patient predicted earlier; see `outcomes.record_outcome`."""
-        return record_outcome(self._present(), report, caller, self._clock())
+        """Write what happened to a patient predicted earlier; see `outcomes.record_outcome`.
+
+        Raises
+        ------
+        LedgerUnavailableError
+            Also while PostgreSQL is away, since its prediction cannot be looked up then.
+        """
+        if self._forwarding is not None and not self._forwarding.forward():
+            raise LedgerUnavailableError("The ledger's server is away; report the outcome later.")
+        return record_outcome(self._database, report, caller, self._clock())
 
     def record_feedback(self, service: str, caller: str, content: Mapping[str, Any]) -> None:
         """Write what a clinician did with a card.

@@ -16,6 +16,7 @@ from serving.ledger.tables import answers, predictions
 logger = logging.getLogger("tms_response.serving")
 
 _RETRY_SECONDS: Final = 1.0
+_RETRY_FACTOR: Final = 10.0  # an attempt that took long holds requests up, and is made more rarely
 _FORWARDED_TOGETHER: Final = 500
 
 
@@ -42,10 +43,11 @@ class ForwardingStore:
     def write(self, entries: list[Entry]) -> list[StoredAnswer | None]:
         """Write entries; see `write_entries`."""
         if self.forward():
+            begun = time.monotonic()
             try:
                 return write_entries(self._server, entries, self._clock())
             except LedgerUnavailableError:
-                self._note_away()
+                self._note_away(begun)
         return write_entries(self._outbox, entries, self._clock())
 
     def forward(self) -> bool:
@@ -54,7 +56,8 @@ class ForwardingStore:
         A row leaves the outbox after the server has it; where that is cut short, it is sent again
         and found there, so that each arrives once.
         """
-        if time.monotonic() < self._retry_at:
+        begun = time.monotonic()
+        if begun < self._retry_at:
             return False
         try:
             if not self._server_is_ready:
@@ -63,7 +66,7 @@ class ForwardingStore:
             while self._holds_any():
                 self._forward_some()
         except LedgerUnavailableError:
-            self._note_away()
+            self._note_away(begun)
             return False
         self._is_away = False
         return True
@@ -72,11 +75,12 @@ class ForwardingStore:
         """Return the database that can be used now: the server, or the outbox while it is away."""
         return self._server if self.forward() else self._outbox
 
-    def _note_away(self) -> None:
+    def _note_away(self, begun: float) -> None:
         if not self._is_away:
             logger.warning("The ledger's server is away; predictions wait in the outbox.")
         self._is_away = True
-        self._retry_at = time.monotonic() + _RETRY_SECONDS
+        now = time.monotonic()
+        self._retry_at = now + max(_RETRY_SECONDS, _RETRY_FACTOR * (now - begun))
 
     def _holds_any(self) -> bool:
         with self._outbox.reading() as outbox:

@@ -14,6 +14,7 @@ from real_servers import free_port, wait_until_ready
 from data_schemas.errors import ServiceError
 from data_schemas.patient import Patient
 from serving.bento import REQUIREMENTS, build_bento, main
+from serving.ledger.schema import VERSIONS
 from serving.predictor import BOOSTER_FILE, DOCUMENT_FILE, ResponsePredictor
 from serving.settings import ACCESS_VARIABLE
 
@@ -64,6 +65,8 @@ def test_it_holds_the_three_packages_and_the_model(bento: Path, model: Path) -> 
     for name in (DOCUMENT_FILE, BOOSTER_FILE):
         assert (source / "model" / name).read_bytes() == (model / name).read_bytes()
     assert not list(source.rglob("__pycache__"))
+    migrations = source / "serving" / "ledger" / "migrations"
+    assert len(list((migrations / "versions").glob("*.py"))) == len(VERSIONS)
     pinned = (bento / "env" / "python" / "requirements.txt").read_bytes()
     assert pinned == (ROOT / REQUIREMENTS).read_bytes()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ledgers import KEYS, NOW, PostgresServer, entry, rows_of
 
+from data_schemas.outcome_report import OutcomeReport
 from serving.ledger.database import Database, LedgerUnavailableError
 from serving.ledger.entries import Entry, StoredAnswer, write_entries
 from serving.ledger.ledger import Ledger
@@ -46,16 +47,20 @@ def test_nothing_is_lost_doubled_or_disordered_by_an_outage(
     url, outbox = postgres.new_database(), f"sqlite:///{tmp_path / 'outbox.db'}"
     ledger = open_ledger(url)
     entries = [entry(number) for number in range(60)]
+    report = OutcomeReport(prediction_id=ids(entries)[30], measured_on=NOW.date(), responded=True)
     write_each(ledger, entries[:20])
     postgres.stop()
     try:
         write_each(ledger, entries[20:40])
         assert kept(outbox) == ids(entries[20:40])
+        with pytest.raises(LedgerUnavailableError):
+            ledger.record_outcome(report, "tests")
     finally:
         postgres.start()
     write_each(ledger, entries[40:])
     wait_until(lambda: kept(outbox) == [])
     assert kept(url) == ids(entries)
+    assert ledger.record_outcome(report, "tests").status == "recorded"
 
 
 def test_a_service_starts_while_the_server_is_away_and_forwards_without_requests(
