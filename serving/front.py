@@ -5,8 +5,10 @@ import os
 import re
 import time
 from binascii import hexlify
+from collections.abc import Sequence
 from typing import Final
 
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.access.callers import route_of
@@ -27,6 +29,10 @@ _HEADERS: Final = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
+_CORS_METHODS: Final = ("GET", "POST")
+_CORS_HEADERS: Final = (
+    "Authorization", "Content-Type", "Idempotency-Key", "Patient-Id", "X-Request-Id",
+)  # fmt: skip
 _CHALLENGE: Final = (b"www-authenticate", b"Bearer")
 
 
@@ -86,6 +92,17 @@ class Front:
             if logger.isEnabledFor(logging.INFO):
                 _log(scope, label, status, seconds)
             REQUEST_ID.reset(token)
+
+
+def for_origins(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
+    """Return an application that pages of these web origins may ask from a browser.
+
+    It stands before the access check, because a browser asks first whether it may, without a key.
+    """
+    return CORSMiddleware(
+        app, origins, allow_methods=_CORS_METHODS, allow_headers=_CORS_HEADERS,
+        expose_headers=("X-Request-Id",),
+    )  # fmt: skip
 
 
 def _request_id(scope: Scope) -> bytes:

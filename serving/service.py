@@ -16,15 +16,14 @@ os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 import bentoml
 
 from data_schemas.errors import TmsResponseError
-from serving.access.keys import KeyRing
+from serving.access.callers import Caller, Need
+from serving.access.gate import Gate, gate_of_settings
 from serving.ledger.start import open_ledger
 from serving.logs import configure_logs
 from serving.model_pointer import pointed_folder
 from serving.predictor import ResponsePredictor
 from serving.settings import (
-    access_required,
     cors_origins,
-    keys_file,
     log_requests,
     model_source,
     n_workers,
@@ -32,9 +31,6 @@ from serving.settings import (
 )
 
 _SECONDS_TO_ANSWER: Final = 60
-_CORS_HEADERS: Final = (
-    "Authorization", "Content-Type", "Idempotency-Key", "Patient-Id", "X-Request-Id",
-)  # fmt: skip
 
 
 class _LoadedLater:
@@ -48,7 +44,19 @@ class _LoadedLater:
         await self.app(scope, receive, send)
 
 
+class _GateLater:
+    """The access check of a worker, which is made when the worker starts, with what it needs."""
+
+    def __init__(self) -> None:
+        self.gate: Gate | None = None
+
+    async def admit(self, scope: Scope, label: str, need: Need) -> Caller:
+        assert self.gate is not None  # noqa: S101  # as above
+        return await self.gate.admit(scope, label, need)
+
+
 _APPLICATION: Final = _LoadedLater()
+_GATE: Final = _GateLater()
 
 
 def _refuse_bad_settings() -> None:
@@ -58,8 +66,7 @@ def _refuse_bad_settings() -> None:
     try:
         ResponsePredictor.load(pointed_folder(model_source()))
         reload_seconds()
-        if access_required():
-            KeyRing(keys_file())
+        gate_of_settings()
         ledger = open_ledger()
         if ledger is not None:
             ledger.close()
@@ -81,6 +88,7 @@ class _ModelWorker:
 
         forget_dead_workers()
         source, ledger = model_source(), open_ledger()
+        _GATE.gate = gate_of_settings(used=ledger)
         current = CurrentModel(
             CountedPredictor.load(pointed_folder(source)),
             lambda predictor: create_app(predictor, ledger),
@@ -95,19 +103,16 @@ class _ModelWorker:
 
 def _front(app: ASGIApp) -> ASGIApp:
     """Return the application behind the access check; called in a worker."""
-    from serving.access.gate import gate_of_settings  # noqa: PLC0415
     from serving.front import Front  # noqa: PLC0415
 
-    return Front(app, gate_of_settings())
+    return Front(app, _GATE)
 
 
 def _cross_origin(app: ASGIApp) -> ASGIApp:
-    """Return the application for browsers on the named origins, whose first question has no key."""
-    from starlette.middleware.cors import CORSMiddleware  # noqa: PLC0415
+    """Return the application for browsers on the named origins; called in a worker."""
+    from serving.front import for_origins  # noqa: PLC0415
 
-    return CORSMiddleware(
-        app, cors_origins(), allow_methods=("GET", "POST"), allow_headers=_CORS_HEADERS
-    )
+    return for_origins(app, cors_origins())
 
 
 configure_logs(requests=log_requests())

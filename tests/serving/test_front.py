@@ -17,7 +17,7 @@ from serving.access.issuers import Issuer, TokenSettings
 from serving.access.keys import KeyRing, new_key
 from serving.access.once import OnceInProcess
 from serving.access.tokens import TokenVerifier
-from serving.front import Front
+from serving.front import Front, for_origins
 from serving.settings import ACCESS_VARIABLE, KEYS_VARIABLE, TOKENS_VARIABLE
 
 SECURITY = {
@@ -229,3 +229,17 @@ def test_the_environment_names_the_gate(
     monkeypatch.setenv(ACCESS_VARIABLE, "none")
     assert isinstance(gate_of_settings(), LocalGate)
     assert not (tmp_path / "keys.jsonl").exists()
+
+
+def test_only_pages_of_named_origins_may_ask(front: Front, predict_key: dict[str, str]) -> None:
+    app = for_origins(front, ("https://ehr.example.org",))
+    for origin, allowed in (("https://ehr.example.org", 200), ("https://evil.example", 400)):
+        asking = {"origin": origin, "access-control-request-method": "POST",
+                  "access-control-request-headers": "authorization, content-type"}  # fmt: skip
+        first = ask(app, "OPTIONS", "/predict", headers=asking)
+        assert first.status_code == allowed
+        response = ask(app, "POST", "/predict", headers={**predict_key, "origin": origin})
+        expected = origin if allowed == 200 else None
+        assert response.headers.get("access-control-allow-origin") == expected
+        assert ask(app, "POST", "/predict", headers={"origin": origin}).status_code == 401
+    assert "access-control-allow-origin" not in ask(front, "GET", "/livez").headers

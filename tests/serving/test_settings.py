@@ -1,5 +1,6 @@
 """The service's variables are read once, with a sentence when wrong."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,14 +8,24 @@ import pytest
 import serving
 from data_schemas.errors import ConfigurationError
 from serving.settings import (
+    ACCESS_VARIABLE,
+    CORS_VARIABLE,
     LEDGER_VARIABLE,
+    LOG_REQUESTS_VARIABLE,
     MODEL_VARIABLE,
     OUTBOX_VARIABLE,
+    RELOAD_VARIABLE,
+    TOKENS_VARIABLE,
     WORKERS_VARIABLE,
+    access_required,
+    cors_origins,
     ledger_url,
+    log_requests,
     model_source,
     n_workers,
     outbox_file,
+    reload_seconds,
+    tokens_file,
 )
 
 
@@ -52,3 +63,36 @@ def test_the_ledger_may_be_named_or_left_out(monkeypatch: pytest.MonkeyPatch) ->
     assert ledger_url() == "postgresql://ledger@db/tms"
     monkeypatch.setenv(LEDGER_VARIABLE, "none")
     assert ledger_url() is None
+
+
+@pytest.mark.parametrize(
+    ("variable", "read", "given"),
+    [
+        (ACCESS_VARIABLE, access_required, "off"),
+        (RELOAD_VARIABLE, reload_seconds, "-1"),
+        (RELOAD_VARIABLE, reload_seconds, "soon"),
+        (LOG_REQUESTS_VARIABLE, log_requests, "yes"),
+        (CORS_VARIABLE, cors_origins, "*"),
+        (CORS_VARIABLE, cors_origins, "https://a.example/path"),
+        (CORS_VARIABLE, cors_origins, "https://a.example, https://b.example"),
+    ],
+)
+def test_other_values_are_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str, read: Callable[[], object], given: str
+) -> None:
+    monkeypatch.setenv(variable, given)
+    with pytest.raises(ConfigurationError, match=variable):
+        read()
+
+
+def test_what_is_not_set_is_the_safer_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (ACCESS_VARIABLE, CORS_VARIABLE, LOG_REQUESTS_VARIABLE, RELOAD_VARIABLE):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv(TOKENS_VARIABLE, raising=False)
+    assert (access_required(), cors_origins(), log_requests()) == (True, (), False)
+    assert (tokens_file(), reload_seconds()) == (None, 10)
+
+
+def test_origins_are_listed_with_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CORS_VARIABLE, "https://a.example http://[::1]:8080")
+    assert cors_origins() == ("https://a.example", "http://[::1]:8080")

@@ -21,9 +21,11 @@ from tracked_runs import (
     write_run_folder,
 )
 
-from data_schemas.errors import DataError, ServiceError
+from data_schemas.errors import DataError, ModelError, ServiceError
+from serving.champion import main
+from serving.model_pointer import pointed_folder
 from serving.predictor import ResponsePredictor
-from serving.registry import resolve_model
+from serving.registry import aliased_version, resolve_model
 from training.config import load_config
 from training.tracking.figures import flat_parameters, headline_metrics
 from training.tracking.registered_model import RegisteredVersion
@@ -174,6 +176,20 @@ def test_the_champion_is_the_artefact_of_the_first_run(store: Callable[[], Any])
     assert champion(store()) == "1"
     predictor = ResponsePredictor.load(resolve_model("models:/tms-response@champion"))
     assert predictor.document == tiny_predictor().document
+    assert aliased_version("models:/tms-response@champion") == "models:/tms-response/1"
+    with pytest.raises(ModelError, match="cannot be looked up"):
+        aliased_version("models:/tms-response@nobody")
+
+
+def test_the_champion_is_brought_to_a_folder_that_others_watch(
+    store: Callable[[], Any], tmp_path: Path
+) -> None:
+    store()
+    assert main(["models:/tms-response@champion", str(tmp_path), "--once"]) == 0
+    found = pointed_folder(tmp_path / "current")
+    assert found == tmp_path / "1"
+    assert ResponsePredictor.load(found).document == tiny_predictor().document
+    assert main(["models:/tms-response@nobody", str(tmp_path), "--once"]) == 12
 
 
 def test_the_champion_loads_as_a_pyfunc(
