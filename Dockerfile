@@ -57,4 +57,5 @@ EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:3000/readyz', timeout=2)"]
 STOPSIGNAL SIGTERM
-CMD ["bentoml", "serve", "serving.service:TmsResponseService", "--host", "0.0.0.0", "--port", "3000"]
+CMD ["bentoml", "serve", "serving.service:TmsResponseService", "--host", "0.0.0.0", \
+     "--port", "3000", "--timeout-graceful-shutdown", "65"]

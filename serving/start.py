@@ -26,6 +26,8 @@ from serving.settings import (
 
 _PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 _HIGHEST_PORT = 65535
+# A little longer than a request may take; a reader who is slower is cut off.
+_SECONDS_TO_FINISH = 65
 
 
 def serve(
@@ -91,7 +93,16 @@ def serve(
             f"{identity.name} {identity.version} on http://{where}:{port} (routes: /docs.json). "
             f"Research use only; not a medical device.\n{_how_to_ask(keys, access=access)}\n"
         )
-        TmsResponseService.serve_http(host=address, port=port)
+        from _bentoml_impl.server import serve_http  # noqa: PLC0415
+
+        # What the service's own method of that name does, which takes no time to finish.
+        TmsResponseService.inject_config()
+        serve_http(
+            TmsResponseService,
+            host=address,
+            port=port,
+            timeout_graceful_shutdown=_SECONDS_TO_FINISH,
+        )
 
 
 def _source(model: str, folder: Path, home: Path, period: float) -> Path:
