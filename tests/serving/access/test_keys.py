@@ -60,6 +60,12 @@ def test_a_running_service_learns_of_new_and_of_revoked_keys(path: Path) -> None
     assert read_keys(path) == {}
 
 
+def test_a_new_key_is_valid_at_once(path: Path) -> None:
+    ring = KeyRing(path)
+    for _ in range(3):
+        assert ring.find(new_key(path, ["predict"])) is not None
+
+
 @pytest.mark.usefixtures("no_pause")
 def test_a_file_damaged_meanwhile_leaves_the_keys_valid(
     path: Path, caplog: pytest.LogCaptureFixture
