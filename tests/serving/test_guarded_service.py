@@ -22,7 +22,13 @@ from data_schemas.patient import Patient
 from serving.access.keys import new_key, read_keys, revoke_key
 from serving.model_document import Calibration
 from serving.predictor import BOOSTER_FILE, ResponsePredictor
-from serving.settings import KEYS_VARIABLE, LOG_REQUESTS_VARIABLE, RELOAD_VARIABLE
+from serving.settings import (
+    KEYS_VARIABLE,
+    LOG_REQUESTS_VARIABLE,
+    MODEL_VARIABLE,
+    RELOAD_VARIABLE,
+    TOKENS_VARIABLE,
+)
 
 pytestmark = pytest.mark.system
 
@@ -235,3 +241,23 @@ def test_what_was_begun_is_answered_before_the_end(
         assert json.loads(answer.read())["model"]["version"] == predictor.identity.version
         connection.close()
         assert server.process.wait(timeout=30) == 0
+
+
+@pytest.mark.parametrize(
+    ("variable", "said"),
+    [(TOKENS_VARIABLE, "absent or cannot be read"), (RELOAD_VARIABLE, "never")],
+)
+def test_a_wrong_setting_ends_the_start_with_a_sentence(
+    predictor: ResponsePredictor, tmp_path: Path, variable: str, said: str
+) -> None:
+    predictor.save(tmp_path / "model")
+    done = subprocess.run(
+        [sys.executable, "-m", "bentoml", "serve", "serving.service:TmsResponseService",
+         "--port", str(free_port())],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, MODEL_VARIABLE: str(tmp_path / "model"), variable: "nowhere",
+             "BENTOML_HOME": str(tmp_path / "home")},
+    )  # fmt: skip
+    assert done.returncode == 11
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
