@@ -66,15 +66,7 @@ def serve(
         When there is to be no worker at all, or the port is no port, or the host is
         not this machine alone and no access is asked for.
     """
-    if workers < 1:
-        raise UsageError("A service needs at least 1 worker.")
-    if not 1 <= port <= _HIGHEST_PORT:
-        raise UsageError(f"A port is a number from 1 to {_HIGHEST_PORT}.")
-    if not access and not is_loopback(host):
-        raise UsageError(
-            "Without access control the service answers this machine alone; give --host "
-            "127.0.0.1, or leave --no-access out and make keys with `tms-response key new`."
-        )
+    _refuse_wrong_use(host, port, workers, access=access)
     keys = read_keys(keys_file()) if access else {}
     period = reload_seconds()
     folder = resolve_model(model)
@@ -85,24 +77,37 @@ def serve(
         _configure(source, workers, home, access=access)
         # Workers import `serving` from where they stand; a folder of that name elsewhere would win.
         os.chdir(_PACKAGE_ROOT)
-        # BentoML reads the environment when it is imported.
-        from serving.service import TmsResponseService  # noqa: PLC0415
-
         where = f"[{address}]" if ":" in address else address
         sys.stderr.write(
             f"{identity.name} {identity.version} on http://{where}:{port} (routes: /docs.json). "
             f"Research use only; not a medical device.\n{_how_to_ask(keys, access=access)}\n"
         )
-        from _bentoml_impl.server import serve_http  # noqa: PLC0415
+        _serve_until_told(address, port)
 
-        # What the service's own method of that name does, which takes no time to finish.
-        TmsResponseService.inject_config()
-        serve_http(
-            TmsResponseService,
-            host=address,
-            port=port,
-            timeout_graceful_shutdown=_SECONDS_TO_FINISH,
+
+def _refuse_wrong_use(host: str, port: int, workers: int, *, access: bool) -> None:
+    if workers < 1:
+        raise UsageError("A service needs at least 1 worker.")
+    if not 1 <= port <= _HIGHEST_PORT:
+        raise UsageError(f"A port is a number from 1 to {_HIGHEST_PORT}.")
+    if not access and not is_loopback(host):
+        raise UsageError(
+            "Without access control the service answers this machine alone; give --host "
+            "127.0.0.1, or leave --no-access out and make keys with `tms-response key new`."
         )
+
+
+def _serve_until_told(address: str, port: int) -> None:
+    # BentoML reads the environment when it is imported.
+    from _bentoml_impl.server import serve_http  # noqa: PLC0415
+
+    from serving.service import TmsResponseService  # noqa: PLC0415
+
+    # What the service's own method of that name does, which takes no time to finish.
+    TmsResponseService.inject_config()
+    serve_http(
+        TmsResponseService, host=address, port=port, timeout_graceful_shutdown=_SECONDS_TO_FINISH
+    )
 
 
 def _source(model: str, folder: Path, home: Path, period: float) -> Path:
@@ -155,5 +160,6 @@ def _configure(source: Path, workers: int, home: str, *, access: bool) -> None:
     if tokens is not None:
         os.environ[TOKENS_VARIABLE] = str(tokens)
     os.environ[WORKERS_VARIABLE] = str(workers)
+    os.environ["BENTOML_DO_NOT_TRACK"] = "True"
     # Two services must not share, or wipe, each other's metrics.
     os.environ["BENTOML_HOME"] = home
