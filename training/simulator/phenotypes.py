@@ -16,6 +16,7 @@ from training.simulator.scales import RoundedScale
 from training.simulator.streams import random_stream
 
 BASELINE, FINAL = "ses-pre", "ses-post"
+SPEC, SPEC_PHQ9 = "cohort.toml", "cohort-phq9.toml"
 SIMULATED: Final = "Simulated. No real person is in this data."
 HORIZON: Final = "end of treatment"
 
@@ -137,14 +138,28 @@ def as_json(content: object) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
-def cohort_toml(draw: PatientDraw) -> str:
-    """Return the cohort.toml of the folder."""
+def cohort_specs(draw: PatientDraw) -> dict[str, str]:
+    """Return the specs of the folder, by file name: one for each instrument of the outcome."""
+    return {
+        name: _cohort_toml(draw, table) for table, name in (("hdrs17", SPEC), ("phq9", SPEC_PHQ9))
+    }
+
+
+def _cohort_toml(draw: PatientDraw, table: str) -> str:
+    """Return the spec whose outcome is in one of the repeated tables."""
+    instrument = _REPEATED[table]
     name = f"Simulated TMS cohort, scenario {draw.scenario_name}, seed {draw.seed}"
+    summary = draw.scenario.summary
+    if instrument != OUTCOME_INSTRUMENT:
+        name += f", on the {instrument}"
+        summary += (
+            f" The {instrument} totals are simulated from the course on the {OUTCOME_INSTRUMENT}."
+        )
     phenotypes = dict.fromkeys(column.table for column in COLUMNS)
     lines = [
         f"# {SIMULATED}",
         f'name = "{name}"',
-        f'description = "{draw.scenario.summary}"',
+        f'description = "{summary}"',
         'licence = "CC0-1.0"',
         'citation = "Simulated by tms-response; parameters and sources in docs/simulator.md"',
         "simulated = true",
@@ -154,15 +169,15 @@ def cohort_toml(draw: PatientDraw) -> str:
         'description = "Simulated course of TMS over the dorsolateral prefrontal cortex"',
         f'start_date = "participants.{START_COLUMN}"',
         "",
-        *_table_sections(phenotypes),
+        *_table_sections(phenotypes, table),
         "[patient]",
         *_patient_lines(),
         "",
         "[outcome]",
-        f'instrument = "{OUTCOME_INSTRUMENT}"',
+        f'instrument = "{instrument}"',
         f'horizon = "{HORIZON}"',
-        f'baseline = {{ column = "hdrs17.hdrs17_total", visit = "{BASELINE}" }}',
-        f'final = {{ column = "hdrs17.hdrs17_total", visit = "{FINAL}" }}',
+        f'baseline = {{ column = "{table}.{table}_total", visit = "{BASELINE}" }}',
+        f'final = {{ column = "{table}.{table}_total", visit = "{FINAL}" }}',
         "",
         "[connectome]",
         f'files = "{CONNECTOME_FILES}"',
@@ -171,12 +186,12 @@ def cohort_toml(draw: PatientDraw) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _table_sections(tables: Iterable[str]) -> list[str]:
+def _table_sections(tables: Iterable[str], repeated: str) -> list[str]:
     lines = []
-    for table in (*tables, "hdrs17"):
+    for table in (*tables, repeated):
         stem = table if table == "participants" else f"phenotype/{table}"
         lines += [f"[tables.{table}]", f'file = "{stem}.tsv"']
-        if table in {_AT_BASELINE, "hdrs17"}:
+        if table in {_AT_BASELINE, repeated}:
             lines += ['visit = "session_id"', f'baseline = "{BASELINE}"']
         lines.append("")
     return lines

@@ -8,7 +8,8 @@
       derivatives/xcp_d/sub-*/ses-pre/func/
         *_atlas-4S456Parcels_stat-pearsoncorrelation_relmat.tsv, .json
         *_desc-linc_qc.tsv             volumes and motion, as XCP-D writes them
-      cohort.toml                      how the tables map to patients
+      cohort.toml                      how the tables map to patients, outcome on the HDRS-17
+      cohort-phq9.toml                 the same patients, outcome on the PHQ-9
       simulation.json                  scenario, seed, hash of the parameters
 
 Everything follows from the arguments, to the byte. Correlations are written with three decimals:
@@ -27,8 +28,10 @@ from data_schemas.errors import UsageError
 from training.simulator.draw import PatientDraw, draw_patients
 from training.simulator.phenotypes import (
     SIMULATED,
+    SPEC,
+    SPEC_PHQ9,
     as_json,
-    cohort_toml,
+    cohort_specs,
     participant_ids,
     table_files,
 )
@@ -46,7 +49,7 @@ GENERATOR: Final = "tms-response simulate"
 SIMULATION_FILE: Final = "simulation.json"
 _WRITTEN: Final = (
     "README", "dataset_description.json", "participants.tsv", "participants.json", "phenotype",
-    "derivatives", "cohort.toml", SIMULATION_FILE,
+    "derivatives", SPEC, SPEC_PHQ9, SIMULATION_FILE,
 )  # fmt: skip
 _BIDS_VERSION: Final = "1.10.0"
 
@@ -127,10 +130,9 @@ def simulate(  # noqa: PLR0917  # in the order of the command line
     _write(out / SIMULATION_FILE, as_json(_provenance(cohort)))
     jobs = _relmat_jobs(draw, n_matrices)
     write_relmats(out, jobs, draw.parameters, progress)
-    # The spec comes last, so that an interrupted simulation cannot be taken for a whole one.
-    for name, text in {**_descriptions(cohort), **table_files(draw)}.items():
+    # The specs come last, so that an interrupted simulation cannot be taken for a whole one.
+    for name, text in {**_descriptions(cohort), **table_files(draw), **cohort_specs(draw)}.items():
         _write(out / name, text)
-    _write(out / "cohort.toml", cohort_toml(draw))
     return cohort
 
 

@@ -241,3 +241,23 @@ def test_there_are_no_more_matrices_than_patients(tmp_path: Path, n_matrices: in
     with pytest.raises(UsageError, match="between 0 and 20"):
         simulate(tmp_path / "out", 20, 1, n_matrices=n_matrices)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_second_spec_has_the_same_patients_on_the_phq9(cohort: SimulatedCohort) -> None:
+    hamilton = read_cohort(cohort.folder)
+    self_rated = read_cohort(cohort.folder / "cohort-phq9.toml")
+    table = pd.read_csv(cohort.folder / "phenotype" / "phq9.tsv", sep="\t")
+    totals = table.pivot_table(index="participant_id", columns="session_id", values="phq9_total")
+    ours = {"depression_instrument": None, "depression_total": None}
+
+    assert self_rated.simulated
+    assert "simulated from the course on the HDRS-17" in self_rated.spec.description
+    assert [member.id for member in self_rated.members] == [each.id for each in hamilton.members]
+    for member, other in zip(self_rated.members, hamilton.members, strict=True):
+        assert member.patient.model_copy(update=ours) == other.patient.model_copy(update=ours)
+        assert member.patient.depression_instrument == "PHQ-9"
+        if member.outcome is not None:
+            assert member.outcome.instrument == "PHQ-9"
+            given = totals.loc[member.id]
+            assert member.outcome.baseline_total == given["ses-pre"]
+            assert member.outcome.final_total == given["ses-post"]
