@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from serving.fhir.codes import code_table
+from data_schemas.patient import Patient
+from serving.fhir.codes import Measure, Total, code_table
 
 Content = dict[str, Any]
 
@@ -151,3 +152,44 @@ def usual() -> list[Content]:
         observation("trials", "failed-trials", 200, LOCAL, valueQuantity=quantity(3, "{trials}")),
         observation("bzd", "takes-benzodiazepine", 5, LOCAL, valueBoolean=False),
     ]
+
+
+# What a Patient holds and no resource says.
+NOT_IN_FHIR = {"depression_items", "coil_site_mni_mm", "site", "connectome", "extra"}
+
+
+def resources_of(patient: Patient) -> list[Content]:
+    """Return the resources that say all of a Patient that FHIR can say."""
+    born = {} if patient.age_years is None else {"birthDate": _birthday(patient.age_years)}
+    known = {"resourceType": "Patient", "id": "simulated-1", **born}
+    if patient.sex is not None:
+        known["gender"] = patient.sex
+    table = code_table()
+    totals = [
+        _said(row, getattr(patient, f"{row.domain}_total"))
+        for row in table.totals
+        if row.instrument == getattr(patient, f"{row.domain}_instrument")
+    ]
+    measures = [_said(row, getattr(patient, row.field)) for row in table.measures]
+    return [known, *(each for each in (*totals, *measures) if each is not None)]
+
+
+def _birthday(age_years: float) -> str:
+    today = datetime.now(UTC).date()
+    # The first of a month, so that it exists in every year.
+    return today.replace(year=today.year - int(age_years), day=1).isoformat()
+
+
+def _said(row: Total | Measure, value: Any) -> Content | None:
+    if value is None:
+        return None
+    kind = row.kind if isinstance(row, Measure) else "score"
+    if kind == "yes_no":
+        said = {"valueBoolean": value}
+    elif kind == "choice":
+        said = {"valueCodeableConcept": concept(LOCAL, value)}
+    else:
+        unit = next(iter(row.units)) if isinstance(row, Measure) else "{score}"
+        said = {"valueQuantity": quantity(value, unit)}
+    code = row.loinc or row.local or ""
+    return observation(f"said-{code}", code, 1, LOINC if row.loinc else LOCAL, **said)

@@ -17,7 +17,6 @@ from serving.fhir.reading import Reading, read_patient
 from serving.fhir.resources import Resource, bundle_resources
 from serving.fhir.settings import FhirSettings
 from serving.fhir.writing import operation_outcome, risk_assessment
-from serving.model_document import ModelDocument
 from serving.predictor import ResponsePredictor
 from serving.requests import RequestError, parse_json, read_body, refused
 
@@ -48,7 +47,9 @@ class FhirReader:
     ) -> None:
         self.settings = settings or FhirSettings.from_environment()
         self.codes = Codes(self.settings.code_system("measure"))
-        self.document: ModelDocument = predictor.document
+        self.document = predictor.document
+        self.identity = predictor.identity
+        self.features = predictor.features
         self._answer = answer or predictor.predict
 
     def read(self, resources: list[Resource], now: datetime) -> Reading:

@@ -13,8 +13,6 @@ from hypothesis import strategies as st
 from serving.fhir.reading import Reading
 from serving.fhir.resources import bundle_resources
 from serving.fhir.route import FhirReader
-from serving.fhir.settings import FhirSettings
-from serving.predictor import ResponsePredictor
 from serving.requests import RequestError
 
 STRANGE: list[Any] = [
@@ -37,11 +35,6 @@ def places(content: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
 
 
 PLACES = list(places(WHOLE))
-
-
-@pytest.fixture(scope="module")
-def reader(predictor: ResponsePredictor) -> FhirReader:
-    return FhirReader(predictor, FhirSettings())
 
 
 @settings(max_examples=300, deadline=None)

@@ -1,57 +1,33 @@
 """What is read of a person's resources, what is set aside, and what is refused."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from fhir_bundles import (
     ITEMS,
     LOCAL,
-    bundle,
-    concept,
-    condition,
+    NOT_IN_FHIR,
     days_ago,
     gad7,
-    medication,
     observation,
     order,
     person,
     phq9,
     quantity,
     questionnaire,
+    resources_of,
     session,
     usual,
 )
+from fhir_reading import PLANTED, read, reasons, refusal
 
-from serving.fhir.reading import Reading
-from serving.fhir.resources import bundle_resources
+from data_schemas.instruments import get_instrument
+from data_schemas.patient import Patient
+from serving.fhir.codes import code_table
 from serving.fhir.route import FhirReader
 from serving.fhir.settings import FhirSettings
 from serving.predictor import ResponsePredictor
 from serving.requests import RequestError
-
-PLANTED = 7731.625
-
-
-@pytest.fixture(scope="module")
-def reader(predictor: ResponsePredictor) -> FhirReader:
-    return FhirReader(predictor, FhirSettings())
-
-
-def read(reader: FhirReader, *resources: dict[str, Any]) -> Reading:
-    return reader.read(bundle_resources(bundle(*resources)), datetime.now(UTC))
-
-
-def refusal(reader: FhirReader, *resources: dict[str, Any]) -> RequestError:
-    with pytest.raises(RequestError) as caught:
-        read(reader, *resources)
-    assert caught.value.status == 422
-    assert str(PLANTED) not in str(caught.value)
-    return caught.value
-
-
-def reasons(reading: Reading) -> dict[str, str]:
-    return {each.reference: each.reason for each in reading.unused}
 
 
 def test_a_person_is_read_with_sources(reader: FhirReader) -> None:
@@ -241,96 +217,6 @@ def test_only_completed_questionnaires_count(reader: FhirReader, status: str) ->
     assert reading.patient.depression_total is None
 
 
-@pytest.mark.parametrize(
-    ("code", "field", "value"),
-    [("F32.2", "psychotic_features", False), ("F33.3", "psychotic_features", True),
-     ("F32.1", "recurrent", False), ("F33.41", "recurrent", True)],
-)  # fmt: skip
-def test_diagnoses(reader: FhirReader, code: str, field: str, value: bool) -> None:
-    assert getattr(read(reader, person(), condition(code)).patient, field) is value
-
-
-@pytest.mark.parametrize("code", ["F33", "F33.99", "F32.A", "F3"])
-def test_codes_are_not_matched_by_their_beginning(reader: FhirReader, code: str) -> None:
-    assert read(reader, person(), condition(code)).patient.polarity is None
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"clinicalStatus": concept("c", "resolved")},
-        {"clinicalStatus": concept("c", "remission")},
-        {"verificationStatus": concept("v", "refuted")},
-        {"verificationStatus": concept("v", "entered-in-error")},
-        {"verificationStatus": concept("v", "provisional")},
-    ],
-)
-def test_only_active_confirmed_diagnoses_count(reader: FhirReader, changes: dict[str, Any]) -> None:
-    reading = read(reader, person(), condition("F33.1", **changes))
-    assert reading.patient.polarity is None
-    assert reasons(reading) == {"Condition/depression": "not an active, confirmed diagnosis"}
-
-
-def test_diagnoses_that_disagree_leave_a_field_unknown(reader: FhirReader) -> None:
-    reading = read(reader, person(), condition("F32.1", "one"), condition("F33.1", "two"))
-    assert reading.patient.polarity == "unipolar"
-    assert reading.patient.recurrent is None
-    assert "disagree on recurrent" in reasons(reading)["Condition/one"]
-
-
-@pytest.mark.parametrize(
-    ("code", "fields"),
-    [
-        ("N05BA06", {"benzodiazepine"}), ("N05CD08", {"benzodiazepine"}),
-        ("N05AN01", {"lithium"}), ("N05AH04", {"antipsychotic"}), ("N06AX12", {"bupropion"}),
-        ("N06AX21", {"snri"}), ("N06AX11", set()), ("N05AN", {"lithium"}), ("N05BA0", set()),
-        ("N05BAXXXX", set()),
-    ],
-)  # fmt: skip
-def test_medication_by_class(reader: FhirReader, code: str, fields: set[str]) -> None:
-    patient = read(reader, person(), medication(code)).patient
-    taken = {name for name, value in patient if value is True}
-    assert taken == fields
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [{"status": "stopped"}, {"status": "entered-in-error"}, {"doNotPerform": True},
-     {"authoredOn": "2999-01-01"}],
-)  # fmt: skip
-def test_only_active_medication_counts(reader: FhirReader, changes: dict[str, Any]) -> None:
-    assert read(reader, person(), medication("N06AB06", **changes)).patient.ssri is None
-
-
-def test_a_statement_may_refer_to_a_medication(reader: FhirReader) -> None:
-    drug = {
-        "resourceType": "Medication",
-        "id": "m",
-        "code": concept("http://www.whocc.no/atc", "N06AB06"),
-    }
-    statement = {
-        "resourceType": "MedicationStatement", "id": "s", "status": "active",
-        "subject": {"reference": "Patient/simulated-1"},
-        "medicationReference": {"reference": "Medication/m"},
-        "effectivePeriod": {"start": days_ago(40)},
-    }  # fmt: skip
-    assert read(reader, person(), drug, statement).patient.ssri is True
-    ended = {**statement, "effectivePeriod": {"start": days_ago(40), "end": days_ago(4)}}
-    assert read(reader, person(), drug, ended).patient.ssri is None
-    inside = {
-        **statement,
-        "contained": [{**drug, "id": "in"}],
-        "medicationReference": {"reference": "#in"},
-    }
-    assert read(reader, person(), inside).patient.ssri is True
-
-
-def test_a_prescription_against_a_denial_is_refused(reader: FhirReader) -> None:
-    denial = observation("bzd", "takes-benzodiazepine", 0, LOCAL, valueBoolean=False)
-    denial["effectiveDateTime"] = datetime.now(UTC).date().isoformat()
-    assert refusal(reader, person(), denial, medication("N05BA06")).code == "conflict"
-
-
 def test_somebody_elses_resource_is_refused(reader: FhirReader) -> None:
     for subject in ({"reference": "Patient/other"}, None, {"display": "somebody"}):
         given = {**phq9(18), "subject": subject}
@@ -394,6 +280,26 @@ def test_settings_bound_the_window(predictor: ResponsePredictor) -> None:
     short = FhirReader(predictor, FhirSettings(recency_days=7))
     assert read(short, person(), phq9(18, 6)).patient.depression_total == 18
     assert read(short, person(), phq9(18, 9)).patient.depression_total is None
+
+
+def test_what_a_patient_holds_comes_back(reader: FhirReader, patients: list[Patient]) -> None:
+    for patient in patients[:40]:
+        said = patient.model_copy(update={"site": None, "extra": {}})
+        if said.anxiety_total is None:
+            said = said.model_copy(update={"anxiety_instrument": None})
+        assert read(reader, *resources_of(said)).patient == said
+
+
+def test_every_field_has_a_code_or_is_known_to_have_none() -> None:
+    table = code_table()
+    coded = {row.field for row in table.measures}
+    coded |= {f"{row.domain}_{part}" for row in table.totals for part in ("instrument", "total")}
+    assert coded | NOT_IN_FHIR | {"age_years", "sex"} == set(Patient.model_fields)
+    assert {row.field for row in table.medications} <= coded
+    assert {field for row in table.diagnoses for field in row.sets} <= coded
+    for row in table.totals:
+        assert row.loinc == get_instrument(row.instrument).loinc
+        assert (row.loinc is None) is (row.local is not None)
 
 
 def test_anxiety_alone_is_read(reader: FhirReader) -> None:
