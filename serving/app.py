@@ -9,6 +9,8 @@ from pydantic import BaseModel, TypeAdapter
 from data_schemas.errors import DataError
 from data_schemas.patient import Patient
 from data_schemas.prediction import ErrorBody, Prediction
+from serving.cds_hooks.feedback import MemoryFeedbackStore
+from serving.cds_hooks.route import add_cds_hooks
 from serving.failures import add_error_handlers
 from serving.fhir.route import FhirReader, add_fhir
 from serving.ledger.entries import Predicted
@@ -65,7 +67,9 @@ def create_app(predictor: ResponsePredictor, ledger: Ledger | None = None) -> Fa
     _add_predict_batch(app, predictor, recorder)
     add_outcomes(app, ledger)
     _add_model(app, predictor)
-    add_fhir(app, FhirReader(predictor))
+    reader = FhirReader(predictor)
+    add_fhir(app, reader)
+    add_cds_hooks(app, reader, MemoryFeedbackStore())
     describe_patients(app)
     return app
 

@@ -60,5 +60,6 @@ def test_examples_are_answered(app: FastAPI, document: dict[str, Any], path: str
 
 def test_only_the_documented_routes_exist(document: dict[str, Any]) -> None:
     assert set(document["paths"]) == {
-        "/predict", "/predict_batch", "/model", "/fhir/risk-assessment",
+        "/predict", "/predict_batch", "/model", "/fhir/risk-assessment", "/cds-services",
+        "/cds-services/{service_id}", "/cds-services/{service_id}/feedback",
     }  # fmt: skip

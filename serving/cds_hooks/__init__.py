@@ -1,0 +1,1 @@
+"""CDS Hooks: services that answer an EHR's call with cards for the clinician."""

@@ -1,0 +1,92 @@
+"""What clinicians did with a card: validated here, kept by a store."""
+
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Final, Literal, Protocol, Self
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from data_schemas.errors import field_error
+
+_CONFIG = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+_Text = Annotated[str, Field(min_length=1, max_length=4000)]
+_Name = Annotated[str, Field(min_length=1, max_length=255)]
+_MAXIMUM_KEPT: Final = 10_000
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
+
+
+class AcceptedSuggestion(BaseModel):
+    """A suggestion that was taken up."""
+
+    model_config = _CONFIG
+
+    id: _Name = Field(description="The uuid of the suggestion.")
+
+
+class Reason(BaseModel):
+    """A coded reason."""
+
+    model_config = _CONFIG
+
+    code: _Name
+    system: _Name | None = None
+    display: _Name | None = None
+
+
+class OverrideReason(BaseModel):
+    """Why a card was set aside."""
+
+    model_config = _CONFIG
+
+    reason: Reason | None = None
+    userComment: _Text | None = Field(  # noqa: N815  # as CDS Hooks names it
+        default=None, description="The clinician's own words; kept, and never logged."
+    )
+
+
+class Feedback(BaseModel):
+    """What became of one card."""
+
+    model_config = _CONFIG
+
+    card: _Name = Field(description="The uuid of the card, which is the prediction's identifier.")
+    outcome: Literal["accepted", "overridden"]
+    acceptedSuggestions: tuple[AcceptedSuggestion, ...] = ()  # noqa: N815
+    overrideReason: OverrideReason | None = None  # noqa: N815
+    outcomeTimestamp: Annotated[AwareDatetime, AfterValidator(_in_utc)]  # noqa: N815
+
+    @model_validator(mode="after")
+    def _accepted_names_suggestions(self) -> Self:
+        if self.outcome == "accepted" and not self.acceptedSuggestions:
+            raise field_error("acceptedSuggestions", "is required where the outcome is accepted")
+        return self
+
+
+class FeedbackBody(BaseModel):
+    """The body of a feedback request."""
+
+    model_config = _CONFIG
+
+    feedback: tuple[Feedback, ...] = Field(min_length=1, max_length=100)
+
+
+class FeedbackStore(Protocol):
+    """Where feedback is kept."""
+
+    def record(self, service: str, feedback: Sequence[Feedback]) -> None:
+        """Keep feedback on cards of one service; return only when it is kept."""
+
+
+class MemoryFeedbackStore:
+    """Keeps the last feedback of this process only; it is gone when the process ends."""
+
+    def __init__(self) -> None:
+        self.kept: deque[tuple[str, Feedback]] = deque(maxlen=_MAXIMUM_KEPT)
+
+    def record(self, service: str, feedback: Sequence[Feedback]) -> None:
+        """Keep feedback on cards of one service."""
+        self.kept.extend((service, each) for each in feedback)
