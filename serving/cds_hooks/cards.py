@@ -173,6 +173,6 @@ def _without_markup(sentence: str) -> str:
 def _provenance(model: ModelIdentity, now: datetime) -> str:
     return (
         f"Model {model.name} {model.version}; trained on {model.trained_on}. Computed "
-        f"{now.isoformat(timespec='seconds')} from data up to the index date; a card that is kept "
+        f"{now:%Y-%m-%d %H:%M} UTC from data up to the index date; a card that is kept "
         "goes stale."
     )

@@ -71,7 +71,7 @@ def risk_assessment(
         "status": "final",
         "method": _method(prediction, settings),
         "subject": {"reference": reading.subject},
-        "occurrenceDateTime": now.isoformat(timespec="seconds"),
+        "occurrenceDateTime": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
         "performer": {"reference": f"#{_DEVICE}"},
         "prediction": [_prediction(prediction, settings)],
         "note": [{"text": text} for text in _notes(prediction, reading)],
