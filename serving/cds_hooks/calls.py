@@ -106,10 +106,14 @@ def prefetched(call: HookCall) -> list[Resource]:
         message = "The prefetch is about another patient; nothing was predicted."
         raise RequestError(400, "other_patient", message, (problem,))
     found: dict[str, Resource] = {}
+    read = 0
     for key, value in prefetch.items():
         for place, content in _contents(f"prefetch.{key[:32]}", value):
             kind = content.get("resourceType")
             if kind in READ_KINDS:
+                read += 1
+                if read > MAXIMUM_ENTRIES:
+                    raise _too_many("prefetch")
                 resource = checked(kind, content, place)
                 found.setdefault(resource.reference, resource)
     return list(found.values())
@@ -124,13 +128,17 @@ def _contents(place: str, value: object) -> Iterator[tuple[str, dict[str, Any]]]
         return
     entries = value.get("entry") or []
     if not isinstance(entries, list) or len(entries) > MAXIMUM_ENTRIES:
-        problem = FieldProblem(place, "should be a list", f"at most {MAXIMUM_ENTRIES} entries")
-        message = "A part of the prefetch cannot be read; nothing was predicted."
-        raise RequestError(422, "invalid_fhir", message, (problem,))
+        raise _too_many(place)
     for number, entry in enumerate(entries):
         resource = entry.get("resource") if isinstance(entry, dict) else None
         if isinstance(resource, dict):
             yield f"{place}.entry[{number}].resource", resource
+
+
+def _too_many(place: str) -> RequestError:
+    problem = FieldProblem(place, "should be a list", f"at most {MAXIMUM_ENTRIES} entries")
+    message = "A part of the prefetch cannot be read; nothing was predicted."
+    return RequestError(422, "invalid_fhir", message, (problem,))
 
 
 def lacking(field: str, needed: str) -> RequestError:

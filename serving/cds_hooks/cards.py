@@ -4,7 +4,7 @@ import math
 import re
 import uuid
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from data_schemas.prediction import Contribution, ModelIdentity, Prediction
@@ -57,7 +57,7 @@ def prediction_card(
         _sources(reading),
         _bulleted("Set aside", unused_sentences(reading)),
         _NOT_A_REASON,
-        _provenance(prediction.model, now),
+        _provenance(prediction.model, reading, now),
     ]
     if reading.patient.suicidal_ideation:
         parts.insert(0, f"**{SUICIDAL_IDEATION}**")
@@ -84,7 +84,7 @@ def inputs_card(
         _sources(reading),
         _bulleted("Missing", missing),
         _bulleted("Set aside", unused_sentences(reading)),
-        _provenance(model, now),
+        _provenance(model, reading, now),
     ]
     return _card(str(uuid.uuid4()), summary, parts, settings)
 
@@ -170,9 +170,9 @@ def _without_markup(sentence: str) -> str:
     return re.sub(r"[<>|`\[\]\n]", "_", sentence)
 
 
-def _provenance(model: ModelIdentity, now: datetime) -> str:
+def _provenance(model: ModelIdentity, reading: Reading, now: datetime) -> str:
     return (
-        f"Model {model.name} {model.version}; trained on {model.trained_on}. Computed "
-        f"{now:%Y-%m-%d %H:%M} UTC from data up to the index date; a card that is kept "
-        "goes stale."
+        f"Model {model.name} {model.version}; trained on {model.trained_on}. Index date "
+        f"{reading.index.day}; nothing later was used. Computed "
+        f"{now.astimezone(UTC):%Y-%m-%d %H:%M} UTC; a card that is kept goes stale."
     )

@@ -109,7 +109,7 @@ def _answer(reader: FhirReader, service: CdsService, body: bytes) -> Cards:
         orders = selected_tms_orders(call, reader.codes)
         if not orders:
             return {"cards": []}
-    now = datetime.now(UTC)
+    now = datetime.now(UTC).astimezone()
     reading = _read(reader, call, orders, now)
     if service.card == "inputs":
         card = inputs_card(reader.identity, reading, reader.features, reader.settings, now)

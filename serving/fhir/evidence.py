@@ -59,22 +59,22 @@ class Evidence:
     ----------
     codes : Codes
         The mapping table.
-    index : Moment
-        Nothing later is used.
+    until : Moment
+        The index date, or now where that is still to come. Nothing later is used.
     recency_days : int
-        How old a recent measurement may be at the index date.
+        How old a recent measurement may be then.
     medications : dict of str to Resource
         Medication resources by reference.
     """
 
     def __init__(
-        self, codes: Codes, index: Moment, recency_days: int, medications: dict[str, Resource]
+        self, codes: Codes, until: Moment, recency_days: int, medications: dict[str, Resource]
     ) -> None:
         self.found: list[Found] = []
         self.diagnosed: list[Found] = []
         self.unused: list[Unused] = []
         self.incomplete: list[str] = []
-        self._codes, self._index, self._recency_days = codes, index, recency_days
+        self._codes, self._until, self._recency_days = codes, until, recency_days
         self._medications = medications
         self._items: dict[tuple[str, Moment], dict[str, tuple[int, Resource]]] = defaultdict(dict)
 
@@ -101,9 +101,9 @@ class Evidence:
         moment = Moment.parse(text)
         if moment is None:
             self._set_aside(resource, "no date that is precise to the day")
-        elif moment.is_after(self._index):
+        elif moment.is_after(self._until):
             self._set_aside(resource, "dated after the index date")
-        elif recent and moment.days_before(self._index) > self._recency_days:
+        elif recent and moment.days_before(self._until) > self._recency_days:
             self._set_aside(resource, f"more than {self._recency_days} days before the index date")
         else:
             return moment
@@ -226,7 +226,7 @@ class Evidence:
             self._set_aside(resource, "not an active, confirmed diagnosis")
             return
         since = resource.content.get("onsetDateTime") or resource.content.get("recordedDate")
-        moment = self._index if since is None else self._dated(resource, since, recent=False)
+        moment = self._until if since is None else self._dated(resource, since, recent=False)
         if moment is not None:
             for field, value in row.sets.items():
                 self.diagnosed.append(Found(field, value, moment, (resource,)))
@@ -242,15 +242,15 @@ class Evidence:
             return
         period = content.get("effectivePeriod") or {}
         end = Moment.parse(period.get("end"))
-        if end is not None and self._index.is_after(end):
+        if end is not None and self._until.is_after(end):
             self._set_aside(resource, "ended before the index date")
             return
         since = content.get("authoredOn") or content.get("effectiveDateTime") or period.get("start")
-        moment = self._index if since is None else self._dated(resource, since, recent=False)
+        moment = self._until if since is None else self._dated(resource, since, recent=False)
         if moment is not None:
             # Active now: as true at the index date as what was measured last.
             for row in rows:
-                self.found.append(Found(row.field, True, self._index, (resource,)))
+                self.found.append(Found(row.field, True, self._until, (resource,)))
 
     def _substances(self, resource: Resource) -> list[tuple[str, str]]:
         content = resource.content

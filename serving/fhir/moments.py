@@ -55,4 +55,12 @@ class Moment:
 
 def latest(moments: list[Moment]) -> list[bool]:
     """Return which moments are not certainly before another."""
-    return [not any(other.is_after(each) for other in moments) for each in moments]
+    last_day = max((each.day for each in moments), default=date.min)
+    last_instant = max((each.instant for each in moments if each.instant), default=None)
+    last_untimed = max((each.day for each in moments if not each.instant), default=date.min)
+    return [
+        last_day <= each.day
+        if each.instant is None or last_instant is None
+        else last_instant <= each.instant and last_untimed <= each.day
+        for each in moments
+    ]

@@ -1,7 +1,8 @@
 """A Patient from FHIR resources: last value before the index date, each with its source.
 
 The index date is that of the first session of TMS since the last order of it; else when that order
-is planned for, or was written; else the first session; else now.
+is planned for, or was written; else the first session; else now. Where it is still to come, a
+recent measurement is recent as of now.
 """
 
 from dataclasses import dataclass
@@ -73,7 +74,8 @@ def read_patient(
     codes, settings : Codes, FhirSettings
         The mapping table and the recency window.
     now : datetime
-        The index date where neither session nor order of TMS is known.
+        The index date where neither session nor order of TMS is known; in the clinic's time zone,
+        so that a date of today is not one of tomorrow.
 
     Raises
     ------
@@ -81,9 +83,11 @@ def read_patient(
         422, naming elements and what is allowed, and no value.
     """
     person = only_patient(resources)
-    index = index_moment(resources, codes, Moment.of(now))
+    present = Moment.of(now)
+    index = index_moment(resources, codes, present)
+    until = present if index.is_after(present) else index
     medications = {each.reference: each for each in resources if each.kind == "Medication"}
-    evidence = Evidence(codes, index, settings.recency_days, medications)
+    evidence = Evidence(codes, until, settings.recency_days, medications)
     evidence.gather(resources)
     found = _last_of_each(evidence)
     for domain in ("depression", "anxiety"):

@@ -96,7 +96,7 @@ def add_fhir(app: FastAPI, reader: FhirReader, dependencies: Sequence[Depends] =
 
 
 def _assess(reader: FhirReader, body: bytes) -> dict[str, Any]:
-    now = datetime.now(UTC)
+    now = datetime.now(UTC).astimezone()
     reading = reader.read(bundle_resources(parse_json(body)), now)
     return risk_assessment(reader.predict(reading), reading, reader.settings, now)
 

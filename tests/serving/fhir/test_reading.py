@@ -302,5 +302,13 @@ def test_every_field_has_a_code_or_is_known_to_have_none() -> None:
         assert (row.loinc is None) is (row.local is not None)
 
 
+def test_what_is_recent_is_recent_now_where_treatment_is_yet_to_come(reader: FhirReader) -> None:
+    planned = order(occurrenceDateTime=days_ago(-60))
+    reading = read(reader, person(), phq9(18, 20), planned)
+    assert reading.patient.depression_total == 18
+    assert str(reading.index.day) == days_ago(-60)[:10]
+    assert read(reader, person(), phq9(18, 40), planned).patient.depression_total is None
+
+
 def test_anxiety_alone_is_read(reader: FhirReader) -> None:
     assert read(reader, person(), gad7(7)).patient.anxiety_total == 7
