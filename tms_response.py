@@ -205,6 +205,29 @@ def predict(
 
 
 @app.command()
+def adapt(
+    model: Annotated[str, typer.Argument(help="Folder of a model, or models:/NAME@ALIAS.")],
+    cohort: Cohort,
+    *,
+    out: Annotated[Path, typer.Option(help="Folder of the new model: new or empty.")],
+    site: Annotated[
+        str | None, typer.Option(help="The new site [default: the one that the cohort records].")
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Teach a model a new site's scanner from 5 or more local scans; no outcomes are needed."""
+    from training.adapting import adapt_model
+    from training.progress import ProgressDisplay
+
+    with ProgressDisplay() as progress:
+        adapted = adapt_model(
+            model, cohort, out, data=data, site=site, progress=progress.stage("reading the cohort")
+        )
+    typer.echo(f"Learned the scanner of {adapted.site} from {adapted.n_scans} scans.")
+    typer.echo(f"Model:  {out}  (version {adapted.version})")
+
+
+@app.command()
 def report(
     run: Annotated[Path, typer.Argument(help="Folder that `train` wrote.")],
 ) -> None:
