@@ -29,6 +29,7 @@ def model_card(predictor: ResponsePredictor) -> ModelCard:
             f"Trained on {document.trained_on.sentence()}.",
             f"In training, {document.base_rate:.0%} reached the outcome (the base rate).",
             *_inputs(document),
+            *_scanners(document),
             *_reading(document),
             *_abstention(document),
         ),
@@ -49,6 +50,27 @@ def _inputs(document: ModelDocument) -> list[str]:
     if document.required_fields:
         statements.append(f"Required fields: {', '.join(document.required_fields)}.")
     statements.append("Every other input may be missing; a missing one is unknown, never 'no'.")
+    return statements
+
+
+def _scanners(document: ModelDocument) -> list[str]:
+    effects = document.harmonisation
+    if effects is None or not effects.sites:
+        return []
+    trained = ", ".join(shift.site for shift in effects.sites if not shift.adapted)
+    statements = [
+        (
+            f"What scanners add to connectivity is taken away (ComBat) for patients of {trained}; of "
+            "any other site connectivity is used as it was measured."
+        )
+    ]
+    statements += [
+        f"The scanner of {shift.site} was learned after training, from {shift.n_scans} scans."
+        for shift in effects.sites
+        if shift.adapted
+    ]
+    if document.adapted_from is not None:
+        statements.append(f"All else is as in version {document.adapted_from}.")
     return statements
 
 

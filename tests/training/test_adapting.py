@@ -12,6 +12,7 @@ import tms_response
 from data_schemas.patient import Patient
 from features.harmonisation import MINIMUM_SITE_SCANS
 from features.table import patient_row
+from serving.model_card import model_card
 from serving.predictor import BOOSTER_FILE, DOCUMENT_FILE, ResponsePredictor
 from training.cohort.read import read_cohort
 from training.config import HarmonisationConfig
@@ -89,6 +90,20 @@ def test_learns_the_site_and_changes_nothing_else(
     assert after.pop("adapted_from") == ResponsePredictor.load(model).identity.version
     assert before.pop("adapted_from") is None
     assert after == before
+
+
+def test_the_card_says_which_scanners_are_known(
+    model: Path, cohort: Path, site: str, tmp_path: Path
+) -> None:
+    assert adapted(model, cohort, tmp_path / "new", "--site", site) == 0
+    parent, child = (ResponsePredictor.load(folder) for folder in (model, tmp_path / "new"))
+    before, after = (" ".join(model_card(each).statements) for each in (parent, child))
+    known = "for patients of site-0, site-1, site-2, site-3; of any other site"
+    assert known in before
+    assert known in after
+    assert site not in before
+    assert f"The scanner of {site} was learned after training, from" in after
+    assert f"All else is as in version {parent.identity.version}." in after
 
 
 def test_the_new_model_treats_the_sites_patients_otherwise_and_no_others(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from data_schemas.cohort_sections import Arms
 from data_schemas.connectome import Connectome, FloatArray
-from data_schemas.errors import DataError
+from data_schemas.errors import ConfigurationError, DataError
 from data_schemas.outcome import Outcome
 from data_schemas.patient import Patient
 from features.connectivity import connectivity_summary
@@ -67,6 +67,19 @@ def test_rows_follow_the_members() -> None:
     assert table.y.tolist() == [False, True]
     assert table.site.tolist() == ["b", "b"]
     assert (table.depression_instrument, table.anxiety_instrument) == ("HDRS-17", None)
+
+
+def test_connectivity_is_harmonised_where_the_configuration_says_so() -> None:
+    members = member(1, age_years=30, site="b"), member(2, final=10, age_years=50, site="b")
+    combat = CONFIG.harmonisation.model_copy(update={"method": "combat"})
+    config = CONFIG.model_copy(update={"harmonisation": combat})
+    rows = build_table(cohort(*members), config).training_rows()
+    assert rows.measured is not None
+    assert rows.measured.covariates[:, 0].tolist() == [30, 50]
+    assert build_table(cohort(*members), CONFIG).training_rows().measured is None
+    wrong = combat.model_copy(update={"reference_site": "c"})
+    with pytest.raises(ConfigurationError, match="not a site of this cohort"):
+        build_table(cohort(*members), config.model_copy(update={"harmonisation": wrong}))
 
 
 def test_a_missing_scan_is_missing_and_a_read_one_is_its_own_summary(tmp_path: Path) -> None:
