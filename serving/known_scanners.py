@@ -28,6 +28,7 @@ class KnownScanners:
 
     def __init__(self, document: ModelDocument) -> None:
         self._effects = document.harmonisation
+        self._told = self._effects is not None and not document.serves_base_rate
         names = [each.name for each in document.features]
         harmonised = self._effects.features if self._effects else ()
         if not set(harmonised) <= set(names):
@@ -57,7 +58,8 @@ class KnownScanners:
 
     def notices(self, patient: Patient) -> Iterator[Notice]:
         """Yield what to know of the scanner of a patient whose connectome is used."""
-        if self._effects and self._effects.sites and not self._effects.knows(patient.site):
+        effects = self._effects if self._told else None
+        if effects and effects.sites and not effects.knows(patient.site):
             message = (
                 "The model has not learned the scanner of this site; connectivity is used as it "
                 "was measured. `tms-response adapt` learns a scanner from a handful of scans."

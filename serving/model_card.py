@@ -60,8 +60,8 @@ def _scanners(document: ModelDocument) -> list[str]:
     trained = ", ".join(shift.site for shift in effects.sites if not shift.adapted)
     statements = [
         (
-            f"What scanners add to connectivity is taken away (ComBat) for patients of {trained}; of "
-            "any other site connectivity is used as it was measured."
+            f"What scanners add to connectivity is taken away (ComBat) for patients of {trained}; "
+            "of any other site connectivity is used as it was measured."
         )
     ]
     statements += [

@@ -11,6 +11,7 @@ from oracle_bound import leaked_column
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from features.harmonisation import ComBat
 from features.table import extra_feature
 from training.dataset import TrainingTable
 from training.isolation.folds import Fit
@@ -96,16 +97,7 @@ def honest(
 def _harmonised(
     X: FloatArray, y: BoolArray, site: npt.NDArray[Any], train: IntArray, test: IntArray
 ) -> Prepared:
-    """Move every site to the mean and spread of everyone, as ComBat does without its shrinkage."""
-    Z = X.copy()
-    for name in np.unique(site):
-        here = site == name
-        own = _filled(X[here], X[here])
-        spread = own.std(axis=0)
-        centred = (X[here] - own.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-        everyone = _filled(X, X)
-        Z[here] = centred * everyone.std(axis=0) + everyone.mean(axis=0)
-    return honest(Z, y, site, train, test)
+    return honest(ComBat().fit_transform(X, site=site), y, site, train, test)
 
 
 def _imputed(

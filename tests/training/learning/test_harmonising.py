@@ -9,7 +9,7 @@ from data_schemas.connectome import Connectome
 from data_schemas.errors import ConfigurationError
 from data_schemas.patient import Patient
 from features.table import patient_row
-from serving.model_document import ModelDocument
+from serving.model_document import Calibration, ModelDocument
 from serving.predictor import ResponsePredictor
 from training.config import HarmonisationConfig
 from training.dataset import TrainingTable
@@ -268,6 +268,9 @@ def test_a_patient_of_an_unknown_scanner_is_told_so(table: TrainingTable, site: 
     elsewhere = known.model_copy(update={"site": site})
     assert code in codes(elsewhere)
     assert code not in codes(elsewhere.model_copy(update={"connectome": None}))
+    flat = model.document.model_copy(update={"calibration": Calibration(slope=0, intercept=0)})
+    answer = ResponsePredictor(flat, model._booster_text).predict(elsewhere)
+    assert code not in [notice.code for notice in answer.notices]
     row = patient_row(elsewhere, model.features)
     np.testing.assert_array_equal(model._scanners.without(row, elsewhere), row)
 
