@@ -4,7 +4,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from oracle_bound import N_TEST, limit, rows_of
 from sklearn.metrics import roc_auc_score
 
 from training.config import TrainingConfig, load_config
+from training.dataset import TrainingTable
 from training.engine.engines import LocalEngine, Value
 from training.engine.program import program_digest
 from training.engine.stage import run_stage
@@ -22,6 +23,7 @@ from training.engine.work import Work
 from training.learning.models import (
     LIGHTGBM_BOTH,
     LIGHTGBM_CLINICAL,
+    LIGHTGBM_CONNECTIVITY,
     BoostedModel,
     fit_boosted,
     fit_logistic,
@@ -29,7 +31,7 @@ from training.learning.models import (
 )
 from training.learning.rows import BoolArray, FloatArray, SiteArray
 from training.learning.splits import LEAVE_ONE_SITE_OUT, outer_splits
-from training.learning.validation import out_of_fold_frame, validate
+from training.learning.validation import FoldResult, out_of_fold_frame, validate
 from training.performance.calibration import calibration_slope
 from training.performance.evaluation import compare_models
 from training.performance.site_rows import WITHIN_SITE
@@ -92,6 +94,32 @@ def null_comparison(study: Study, seed: int) -> dict[str, Value]:
     [row] = auroc.to_dict("records")
     figures = {name: float(row[name]) for name in ("estimate", "lower", "upper")}
     return {"seed": seed, **figures, "n": int(row["n"])}
+
+
+def null_harmonisation(study: Study, seed: int) -> dict[str, Value]:
+    """Judge the model of connectivity alone with and without ComBat where it says nothing."""
+    measured = drawn_table(draw_patients(N_PATIENTS, "null", seed), study.config)
+    combat = study.config.harmonisation.model_copy(update={"method": "combat"})
+    _, splits = outer_splits(
+        measured.y, measured.site, minimum_sites=3, folds=5, repeats=1, seed=study.config.seed
+    )
+    aurocs = {}
+    for name, harmonisation in (("none", None), ("combat", combat)):
+        table = replace(measured, harmonisation=harmonisation)
+        results = validate(table, splits, [LIGHTGBM_CONNECTIVITY], study.config)
+        aurocs[name] = _mean_within_site_auroc(table, results)
+    return {"seed": seed, **aurocs, "difference": aurocs["combat"] - aurocs["none"]}
+
+
+def _mean_within_site_auroc(table: TrainingTable, results: Sequence[FoldResult]) -> float:
+    """Return the mean over sites with 5 scanned patients of either outcome."""
+    aurocs = []
+    for result in results:
+        scanned = table.has_connectome[result.split.test]
+        y = table.y[result.split.test][scanned]
+        if min(y.sum(), (~y).sum()) >= 5:
+            aurocs.append(roc_auc_score(y, result.log_odds[scanned]))
+    return float(np.mean(aurocs))
 
 
 def served_calibration(study: Study, seed: int) -> dict[str, Value]:
