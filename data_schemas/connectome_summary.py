@@ -32,7 +32,7 @@ class ConnectomeSummary(BaseModel):
         max_length=MAXIMUM_SUMMARY_VALUES,
         description="Connectivity features by name, unharmonised, such as the mean Fisher z within "
         "a network; null, or left out, where unknown.",
-        examples=[{"fc_within_default": 0.31, "fc_between_default_cont": 0.08}],
+        examples=[{"fc_within_default": 0.31, "fc_between_cont_default": 0.08}],
     )
     n_volumes: int | None = Field(
         default=None,

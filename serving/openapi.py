@@ -1,23 +1,35 @@
 """What `/docs.json` says beyond what FastAPI derives: request bodies, refusals, examples."""
 
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 
-from data_schemas.instruments import get_instrument
 from data_schemas.patient import Patient
 from data_schemas.prediction import ErrorBody
 from serving.model_document import ModelDocument
+from serving.openapi_examples import (
+    EXAMPLE_CONNECTOME,
+    EXAMPLE_SUMMARY,
+    add_examples,
+    example_patient,
+)
+from serving.predictor import ResponsePredictor
 from serving.requests import MAXIMUM_BATCH
+from serving.uploads import UploadedQuality
+from serving.versions import versioned_paths
 
-_PATIENT = {"$ref": "#/components/schemas/Patient"}
-_REFUSALS = {
-    400: "The body is empty or not valid JSON.",
+_SCHEMAS: Final = "#/components/schemas/{model}"
+_PATIENT: Final = {"$ref": "#/components/schemas/Patient"}
+_REFUSALS: Final = {
+    400: "The body is empty or not valid JSON, or no well-formed form.",
+    408: "The body did not arrive in time.",
     404: "There is no such record.",
     413: "The body is too large.",
-    415: "The body is announced as something else than application/json, or as compressed.",
+    415: "The body is announced as something else than it may be, or as compressed.",
     422: "A field is unknown, out of range, or does not fit the model.",
-    503: "The ledger cannot be written, so that nothing is answered.",
+    429: "The caller asks too often; Retry-After says how many seconds to wait.",
+    503: "The answer took too long, or the ledger cannot be written: nothing is answered.",
 }
 
 
@@ -27,53 +39,73 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def patient_body(document: ModelDocument) -> dict[str, Any]:
-    """Return the request body of a route that takes one patient."""
-    return _body(_PATIENT, example_patient(document))
+    """Return the request body of a route that takes one patient, alone or with a file."""
+    patient = example_patient(document)
+    examples = {
+        "clinical": {"summary": "Clinical inputs alone", "value": patient},
+        "connectome": {
+            "summary": "With a connectome, whose labels here are far too few",
+            "value": {**patient, "connectome": EXAMPLE_CONNECTOME.model_dump(mode="json")},
+        },
+        "connectome_summary": {
+            "summary": "With a connectome that was summarised elsewhere",
+            "value": {**patient, "connectome_summary": EXAMPLE_SUMMARY.model_dump(mode="json")},
+        },
+    }
+    content = {
+        "application/json": {"schema": _PATIENT, "examples": examples},
+        "multipart/form-data": _upload(),
+    }
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _upload() -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "required": ["patient", "connectome"],
+        "additionalProperties": False,
+        "properties": {
+            "patient": _PATIENT,
+            "connectome": {
+                "type": "string",
+                "format": "binary",
+                "description": "The file of a connectome, such as XCP-D's *_relmat.tsv; at most "
+                "20 MB.",
+            },
+            "quality": {"$ref": _SCHEMAS.format(model=UploadedQuality.__name__)},
+        },
+    }
+    json_part = {"contentType": "application/json"}
+    encoding = {
+        "patient": json_part,
+        "connectome": {"contentType": "application/octet-stream"},
+        "quality": json_part,
+    }
+    return {"schema": schema, "encoding": encoding}
 
 
 def batch_body(document: ModelDocument) -> dict[str, Any]:
     """Return the request body of a route that takes a list of patients."""
     schema = {"type": "array", "items": _PATIENT, "minItems": 1, "maxItems": MAXIMUM_BATCH}
-    return _body(schema, [example_patient(document)])
-
-
-def _body(schema: dict[str, Any], example: object) -> dict[str, Any]:
-    content = {"application/json": {"schema": schema, "example": example}}
+    content = {"application/json": {"schema": schema, "example": [example_patient(document)]}}
     return {"requestBody": {"required": True, "content": content}}
 
 
-def example_patient(document: ModelDocument) -> dict[str, Any]:
-    """Return a made-up patient whom the model accepts, as JSON content."""
-    depression = document.depression_instrument or document.outcome.instrument
-    anxiety = document.anxiety_instrument or "GAD-7"
-    example = Patient(
-        age_years=45,
-        sex="female",
-        episode_duration_months=14,
-        failed_trials=3,
-        depression_instrument=depression,
-        depression_total=_two_thirds_of_range(depression),
-        anxiety_instrument=anxiety,
-        anxiety_total=_two_thirds_of_range(anxiety),
-        benzodiazepine=False,
-        target="left_dlpfc",
-        protocol="itbs",
-        sessions_planned=30,
-    )
-    return example.model_dump(mode="json", exclude_defaults=True)
+def complete_openapi(app: FastAPI, predictor: ResponsePredictor) -> None:
+    """Complete the application's OpenAPI document, once all its routes are there.
 
-
-def _two_thirds_of_range(instrument: str) -> int:
-    scale = get_instrument(instrument)
-    return scale.minimum + 2 * (scale.maximum - scale.minimum) // 3
-
-
-def describe_patients(app: FastAPI) -> None:
-    """Add the schema of Patient to the application's OpenAPI document.
-
-    The routes read their bodies themselves, so that FastAPI does not know of it.
+    Routes that read their bodies themselves are unknown to FastAPI, so their schemas are added
+    here; then every field gets an example, and every path its alias under `/v1`.
     """
-    patient = Patient.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas = app.openapi()["components"]["schemas"]
-    schemas.update(patient.pop("$defs", {}))
-    schemas["Patient"] = patient
+    document = app.openapi()
+    schemas = document["components"]["schemas"]
+    for model in (Patient, UploadedQuality):
+        _add_schema(schemas, model)
+    add_examples(schemas, predictor)
+    document["paths"] = versioned_paths(document["paths"])
+
+
+def _add_schema(schemas: dict[str, Any], model: type[BaseModel]) -> None:
+    schema = model.model_json_schema(ref_template=_SCHEMAS)
+    schemas.update(schema.pop("$defs", {}))
+    schemas[model.__name__] = schema

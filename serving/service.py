@@ -28,6 +28,8 @@ from serving.settings import (
     model_source,
     n_workers,
     reload_seconds,
+    requests_per_minute,
+    seconds_per_request,
 )
 
 _SECONDS_TO_ANSWER: Final = 60
@@ -66,6 +68,8 @@ def _refuse_bad_settings() -> None:
     try:
         ResponsePredictor.load(pointed_folder(model_source()))
         reload_seconds()
+        requests_per_minute()
+        seconds_per_request()
         gate_of_settings()
         ledger = open_ledger()
         if ledger is not None:

@@ -21,6 +21,12 @@ CORS_VARIABLE: Final = "TMS_RESPONSE_CORS_ORIGINS"
 LOG_REQUESTS_VARIABLE: Final = "TMS_RESPONSE_LOG_REQUESTS"
 RELOAD_VARIABLE: Final = "TMS_RESPONSE_RELOAD_SECONDS"
 KEYS_FILE: Final = "access-keys.jsonl"
+RATE_VARIABLE: Final = "TMS_RESPONSE_REQUESTS_PER_MINUTE"
+SECONDS_VARIABLE: Final = "TMS_RESPONSE_SECONDS_PER_REQUEST"
+
+# Choices: far above what a clinic asks, and below what one program gone astray takes.
+_REQUESTS_PER_MINUTE: Final = 30_000
+_SECONDS_PER_REQUEST: Final = 30
 
 
 def model_source() -> Path:
@@ -40,9 +46,37 @@ def n_workers() -> int:
     ConfigurationError
         When it is not a whole number of at least 1.
     """
-    given = os.environ.get(WORKERS_VARIABLE) or "1"
-    if not given.isdecimal() or int(given) < 1:
-        raise ConfigurationError(f"{WORKERS_VARIABLE} must be a whole number of at least 1.")
+    return _whole_number(WORKERS_VARIABLE, default=1, minimum=1)
+
+
+def requests_per_minute() -> int:
+    """Return how often one caller may ask: `TMS_RESPONSE_REQUESTS_PER_MINUTE`, 30,000 by default.
+
+    0 sets no limit.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is not a whole number.
+    """
+    return _whole_number(RATE_VARIABLE, default=_REQUESTS_PER_MINUTE, minimum=0)
+
+
+def seconds_per_request() -> int:
+    """Return how long one request may take: `TMS_RESPONSE_SECONDS_PER_REQUEST`, 30 by default.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is not a whole number of at least 1.
+    """
+    return _whole_number(SECONDS_VARIABLE, default=_SECONDS_PER_REQUEST, minimum=1)
+
+
+def _whole_number(variable: str, *, default: int, minimum: int) -> int:
+    given = os.environ.get(variable) or str(default)
+    if not given.isdecimal() or int(given) < minimum:
+        raise ConfigurationError(f"{variable} must be a whole number of at least {minimum}.")
     return int(given)
 
 

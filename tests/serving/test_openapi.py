@@ -1,14 +1,16 @@
 """`/docs.json` is complete: every reference resolves, and its examples are answered."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from jsonschema_rs import Draft202012Validator
 from served_models import ask
 
 from data_schemas.patient import Patient
 from serving.app import create_app
+from serving.openapi_examples import example_patient
 from serving.predictor import ResponsePredictor
 
 
@@ -48,18 +50,93 @@ def test_every_field_of_a_patient_is_described(document: dict[str, Any]) -> None
     assert all(each.get("description") for each in properties.values())
 
 
+@pytest.mark.parametrize("prefix", ["", "/v1"])
 @pytest.mark.parametrize("path", ["/predict", "/predict_batch"])
-def test_examples_are_answered(app: FastAPI, document: dict[str, Any], path: str) -> None:
-    operation = document["paths"][path]["post"]
-    example = operation["requestBody"]["content"]["application/json"]["example"]
-    answer = ask(app, "POST", path, record=example).json()
-    [first] = answer if isinstance(answer, list) else [answer]
-    assert first["prediction_id"]
-    assert {"200", "400", "413", "415", "422"} <= set(operation["responses"])
+def test_examples_are_answered(
+    app: FastAPI, document: dict[str, Any], prefix: str, path: str
+) -> None:
+    operation = document["paths"][prefix + path]["post"]
+    content = operation["requestBody"]["content"]["application/json"]
+    several = content.get("examples", {"only": {"value": content.get("example")}})
+    for example in several.values():
+        response = ask(app, "POST", prefix + path, record=example["value"])
+        assert response.status_code == 200
+        answer = response.json()
+        [first] = answer if isinstance(answer, list) else [answer]
+        assert first["prediction_id"]
+    assert {"200", "400", "408", "413", "415", "422", "429"} <= set(operation["responses"])
 
 
-def test_only_the_documented_routes_exist(document: dict[str, Any]) -> None:
-    assert set(document["paths"]) == {
+def test_an_example_meets_what_the_model_requires(
+    altered: Callable[..., ResponsePredictor],
+) -> None:
+    required = ("moca_total", "lithium", "education_years")
+    demanding = altered(required_fields=required)
+    record = example_patient(demanding.document)
+    assert set(required) <= set(record)
+    assert ask(create_app(demanding), "POST", "/predict", record=record).status_code == 200
+
+
+def test_the_form_names_its_parts(document: dict[str, Any]) -> None:
+    content = document["paths"]["/predict"]["post"]["requestBody"]["content"]
+    parts = content["multipart/form-data"]["schema"]["properties"]
+    assert set(parts) == {"patient", "connectome", "quality"}
+    assert parts["connectome"]["format"] == "binary"
+
+
+def properties(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, schema in document["components"]["schemas"].items():
+        for field, declared in schema.get("properties", {}).items():
+            yield f"{name}.{field}", declared
+
+
+def test_every_field_has_a_title_and_an_example_that_fits(document: dict[str, Any]) -> None:
+    checked = 0
+    for where, declared in properties(document):
+        assert declared.get("title") or declared.get("description"), where
+        assert declared.get("examples"), where
+        schema = {**declared, "components": document["components"]}
+        for example in declared["examples"]:
+            Draft202012Validator(schema).validate(example)
+            checked += 1
+    assert checked > 150
+
+
+def test_answers_fit_their_schemas(app: FastAPI, document: dict[str, Any]) -> None:
+    record = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"][
+        "examples"
+    ]["clinical"]["value"]
+    for name, response in (
+        ("Prediction", ask(app, "POST", "/predict", record=record)),
+        ("ErrorBody", ask(app, "POST", "/predict", record={"age_years": 430})),
+        ("ModelCard", ask(app, "GET", "/model")),
+    ):
+        reference = {"$ref": f"#/components/schemas/{name}"}
+        schema = {**reference, "components": document["components"]}
+        Draft202012Validator(schema).validate(response.json())
+
+
+def test_every_route_has_an_alias_that_answers_the_same(
+    app: FastAPI, document: dict[str, Any]
+) -> None:
+    paths = set(document["paths"])
+    plain = {path for path in paths if not path.startswith("/v1/")}
+    assert plain == {
         "/predict", "/predict_batch", "/model", "/fhir/risk-assessment", "/cds-services",
         "/cds-services/{service_id}", "/cds-services/{service_id}/feedback",
     }  # fmt: skip
+    assert paths - plain == {f"/v1{path}" for path in plain}
+    operations = [
+        operation["operationId"]
+        for each in document["paths"].values()
+        for operation in each.values()
+    ]
+    assert len(set(operations)) == len(operations)
+    assert ask(app, "GET", "/v1/model").content == ask(app, "GET", "/model").content
+
+
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/v1/model", "/v2/model", "/v1model"])
+def test_other_versions_do_not_exist(app: FastAPI, path: str) -> None:
+    response = ask(app, "GET", path)
+    assert response.status_code == 404
+    assert response.json()["error"]["code"] == "not_found"

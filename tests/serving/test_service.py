@@ -92,8 +92,9 @@ def test_health_metrics_card_and_documentation_are_served(
     metrics = client.get("/metrics").text
     assert 'tms_response_request_seconds_count{route="/predict"}' in metrics
     assert "not a medical device" in client.get("/model").text
-    paths = set(client.get("/docs.json").json()["paths"])
-    assert paths == {"/predict", "/predict_batch", "/outcomes", "/model"}
+    paths = client.get("/docs.json").json()["paths"]
+    assert {"/predict", "/predict_batch", "/model", "/v1/model", "/outcomes"} <= set(paths)
+    assert client.get("/v1/model").content == client.get("/model").content
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,9 @@ from serving.settings import (
     LOG_REQUESTS_VARIABLE,
     MODEL_VARIABLE,
     OUTBOX_VARIABLE,
+    RATE_VARIABLE,
     RELOAD_VARIABLE,
+    SECONDS_VARIABLE,
     TOKENS_VARIABLE,
     WORKERS_VARIABLE,
     access_required,
@@ -25,6 +27,8 @@ from serving.settings import (
     n_workers,
     outbox_file,
     reload_seconds,
+    requests_per_minute,
+    seconds_per_request,
     tokens_file,
 )
 
@@ -96,3 +100,27 @@ def test_what_is_not_set_is_the_safer_choice(monkeypatch: pytest.MonkeyPatch) ->
 def test_origins_are_listed_with_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(CORS_VARIABLE, "https://a.example http://[::1]:8080")
     assert cors_origins() == ("https://a.example", "http://[::1]:8080")
+
+
+@pytest.mark.parametrize(
+    ("variable", "read", "default", "wrong"),
+    [
+        (RATE_VARIABLE, requests_per_minute, 30_000, "-1"),
+        (SECONDS_VARIABLE, seconds_per_request, 30, "0"),
+    ],
+)
+def test_limits_are_whole_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    read: Callable[[], int],
+    default: int,
+    wrong: str,
+) -> None:
+    monkeypatch.delenv(variable, raising=False)
+    assert read() == default
+    monkeypatch.setenv(variable, "12")
+    assert read() == 12
+    for given in (wrong, "many", "1.5"):
+        monkeypatch.setenv(variable, given)
+        with pytest.raises(ConfigurationError, match=variable):
+            read()

@@ -10,7 +10,7 @@ import pandas as pd
 
 from data_schemas.patient import Patient
 from serving.model_document import ModelDocument
-from serving.openapi import example_patient
+from serving.openapi_examples import example_patient
 from serving.patient_frame import (
     answer_columns,
     frame_columns,

@@ -23,7 +23,7 @@ from tracked_runs import made_up_patients, quiet_mlflow, tiny_predictor
 from data_schemas.errors import DataError, ModelError
 from data_schemas.patient import Patient
 from data_schemas.prediction import Prediction
-from serving.openapi import example_patient
+from serving.openapi_examples import example_patient
 from serving.patient_frame import patients_from_frame, patients_to_frame
 from training.tracking.registered_model import save_model
 

@@ -1,0 +1,181 @@
+"""An example for every field in `/docs.json`, taken from whole records that fit together."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from fastapi.encoders import jsonable_encoder
+from pydantic import BaseModel
+
+from data_schemas.connectome import Connectome
+from data_schemas.connectome_summary import ConnectomeSummary
+from data_schemas.extra import ExtraDeclaration
+from data_schemas.instruments import get_instrument
+from data_schemas.patient import Patient
+from data_schemas.prediction import (
+    Contribution,
+    ErrorBody,
+    ErrorDetail,
+    ErrorField,
+    Interval,
+    Notice,
+)
+from serving.model_card import model_card
+from serving.model_document import BoosterDocument, ModelDocument, SpreadDocument
+from serving.predictor import ResponsePredictor
+
+EXAMPLE_ERROR = ErrorBody(
+    error=ErrorDetail(
+        code="invalid_patient",
+        message="The patient's record is not valid; nothing was predicted.",
+        fields=(ErrorField(field="age_years", problem="is out of range", allowed="at most 110"),),
+    )
+)
+_PARTS_OF_SOME_MODELS = (
+    Interval(lower=0.31, upper=0.62, level=0.9, method="spread of 200 bootstraps of the pipeline"),
+    Contribution(
+        feature="failed_trials",
+        label="Antidepressant trials failed in this episode",
+        value=3.0,
+        unit="trials",
+        log_odds=-0.21,
+    ),
+    Notice(code="unseen_site", field="site", message="No training patient came from this site."),
+    BoosterDocument(sha256="0" * 64, n_bags=20, trees_per_bag=60),
+    SpreadDocument(sha256="0" * 64, n_replicates=200),
+    ExtraDeclaration(
+        name="grip_kg",
+        label="Grip strength",
+        meaning="Strongest of three grips of the writing hand.",
+        unit="kg",
+        minimum=0,
+        maximum=100,
+    ),
+)
+_LABELS = ("LH_Default_PFC_1", "LH_Default_PFC_2", "RH_Cont_PFCl_1")
+EXAMPLE_CONNECTOME = Connectome(
+    labels=_LABELS,
+    upper_triangle=[0.41, 0.08, 0.12],
+    n_volumes=240,
+    mean_framewise_displacement_mm=0.12,
+    coverage=dict.fromkeys(_LABELS, 0.98),
+    global_signal_regressed=False,
+)
+EXAMPLE_SUMMARY = ConnectomeSummary(
+    values={"fc_within_default": 0.31, "fc_between_cont_default": 0.08},
+    n_volumes=240,
+    mean_framewise_displacement_mm=0.12,
+    mean_coverage=0.97,
+    missing_share=0.0,
+    global_signal_regressed=False,
+)
+
+
+def example_patient(document: ModelDocument) -> dict[str, Any]:
+    """Return a made-up patient whom the model accepts, as JSON content."""
+    shown = {
+        "age_years", "sex", "episode_duration_months", "failed_trials", "depression_instrument",
+        "depression_total", "anxiety_instrument", "anxiety_total", "benzodiazepine", "target",
+        "protocol", "sessions_planned", *document.required_fields,
+    }  # fmt: skip
+    whole = whole_patient(document)
+    return whole.model_dump(mode="json", include=shown, exclude_defaults=True)
+
+
+def whole_patient(document: ModelDocument) -> Patient:
+    """Return a made-up patient of whom every field is known, but for the summary of a scan."""
+    depression = document.depression_instrument or document.outcome.instrument
+    anxiety = document.anxiety_instrument or "GAD-7"
+    yes_or_no = {
+        name: False
+        for name, field in Patient.model_fields.items()
+        if field.annotation == (bool | None)
+    }
+    return Patient(
+        **{**yes_or_no, "employed": True, "recurrent": True, "ssri": True},
+        age_years=45,
+        sex="female",
+        education_years=13,
+        body_mass_index_kg_m2=24.5,
+        polarity="unipolar",
+        episode_duration_months=14,
+        onset_age_years=28,
+        failed_trials=3,
+        tms_history="none",
+        depression_instrument=depression,
+        depression_total=_two_thirds_of_range(depression),
+        anxiety_instrument=anxiety,
+        anxiety_total=_two_thirds_of_range(anxiety),
+        moca_total=27,
+        target="left_dlpfc",
+        protocol="itbs",
+        coil_site_mni_mm=(-38, 44, 26),
+        sessions_planned=30,
+        site="clinic_a",
+        connectome=EXAMPLE_CONNECTOME,
+        extra={
+            each.name: (each.minimum + each.maximum) / 2 for each in document.extra_measurements
+        },
+    )
+
+
+def _two_thirds_of_range(instrument: str) -> int:
+    scale = get_instrument(instrument)
+    return scale.minimum + 2 * (scale.maximum - scale.minimum) // 3
+
+
+def add_examples(schemas: dict[str, Any], predictor: ResponsePredictor) -> None:
+    """Give every property of every schema a title and an example.
+
+    Parameters
+    ----------
+    schemas : dict
+        `components.schemas` of an OpenAPI document; changed in place.
+    predictor : ResponsePredictor
+        Whose answer and card the examples are taken from.
+    """
+    examples = _examples(predictor)
+    for name, schema in schemas.items():
+        for field, declared in schema.get("properties", {}).items():
+            declared.setdefault("title", field.replace("_", " ").capitalize())
+            if "examples" not in declared and (name, field) in examples:
+                declared["examples"] = [examples[name, field]]
+
+
+def _examples(predictor: ResponsePredictor) -> dict[tuple[str, str], Any]:
+    """Return an example by the names of schema and field; null where nothing else is at hand."""
+    patient = whole_patient(predictor.document)
+    summarised = {"connectome": None, "connectome_summary": EXAMPLE_SUMMARY}
+    records = (
+        patient,
+        patient.model_copy(update=summarised),
+        patient.model_copy(update={"depression_items": (2,) * 9}),
+        predictor.predict(Patient.model_validate(example_patient(predictor.document))),
+        model_card(predictor),
+        EXAMPLE_ERROR,
+        *_PARTS_OF_SOME_MODELS,
+    )
+    found: dict[tuple[str, str], Any] = {}
+    for record in _records_within(records):
+        for field, value in jsonable_encoder(record).items():
+            key = (type(record).__name__, field)
+            if found.get(key) in (None, [], {}, ""):
+                found[key] = _short(value)
+    return found
+
+
+def _records_within(values: Iterable[Any]) -> Iterable[BaseModel]:
+    for value in values:
+        if isinstance(value, BaseModel):
+            yield value
+            yield from _records_within(dict(value).values())
+        elif isinstance(value, tuple):
+            yield from _records_within(value)
+
+
+def _short(value: Any) -> Any:  # noqa: ANN401
+    """Return an example with the first two of a long list; a model has dozens of features."""
+    if isinstance(value, dict):
+        return {name: _short(each) for name, each in value.items()}
+    if isinstance(value, list) and len(value) > 3:
+        return [_short(each) for each in value[:2]]
+    return value
