@@ -189,12 +189,17 @@ def _with_tuples(content: Any) -> Any:  # noqa: ANN401
     """Return a record with tuples for its lists: JSON has no tuples, and strictness wants them."""
     if not isinstance(content, dict):
         return content
-    record = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
-    }
+    record = _one_level_of_tuples(content)
+    # No deeper: a body may nest connectomes a thousand times.
     if isinstance(record.get("connectome"), dict):
-        record["connectome"] = _with_tuples(record["connectome"])
+        record["connectome"] = _one_level_of_tuples(record["connectome"])
     return record
+
+
+def _one_level_of_tuples(record: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in record.items()
+    }
 
 
 def parse_batch(body: bytes) -> list[Any]:

@@ -80,6 +80,14 @@ def test_deep_nesting_is_refused_not_crashed(depth: int) -> None:
         parse_patient(parse_json(body))
 
 
+@pytest.mark.parametrize("depth", [2, 500, 1000])
+def test_connectomes_within_connectomes_are_refused_not_crashed(depth: int) -> None:
+    body = b'{"connectome":' * depth + b"[]" + b"}" * depth
+    with pytest.raises(RequestError) as caught:
+        parse_patient(parse_json(body))
+    assert caught.value.status == 422
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
