@@ -1,5 +1,6 @@
 """A multipart/form-data body, read part by part with every size bounded."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -12,6 +13,9 @@ from data_schemas.errors import FieldProblem, did_you_mean
 from serving.requests import RequestError
 
 MULTIPART: Final = "multipart/form-data"
+# It would log bytes of what was sent.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
+
 _MAXIMUM_HEADERS: Final = 8
 _MAXIMUM_HEADER_BYTES: Final = 1024
 _BETWEEN_PARTS_BYTES: Final = 16 * 1024
