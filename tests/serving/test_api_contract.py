@@ -50,13 +50,13 @@ def test_every_operation_keeps_its_promises(
     of its instrument), which no schema of single fields tells; and a batch with a bad patient is
     answered, with an error object in its place.
     """
-    broken_by_design = [positive_data_acceptance]
+    broken_by_design: list[Any] = [positive_data_acceptance]
     if path.endswith("/predict_batch"):
         broken_by_design.append(negative_data_rejection)
 
     @settings(max_examples=n, deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=api[path][method].as_strategy(generation_mode=mode))
-    def keeps_its_promises(case: schemathesis.Case) -> None:
+    def keeps_its_promises(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(excluded_checks=broken_by_design)
 
     keeps_its_promises()
