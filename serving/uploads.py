@@ -25,6 +25,7 @@ from serving.requests import RequestError, parse_json, parse_patient
 
 MAXIMUM_FILE_BYTES: Final = 20_000_000
 MAXIMUM_RECORD_BYTES: Final = 256 * 1024
+_LONGEST_MESSAGE: Final = 400
 _LIMITS: Final = {
     "patient": MAXIMUM_RECORD_BYTES,
     "connectome": MAXIMUM_FILE_BYTES,
@@ -120,7 +121,9 @@ def _read_file(part: Part) -> Connectome:
     try:
         return read_uploaded_connectome(name, bytes(part.data), limit_bytes=MAXIMUM_FILE_BYTES)
     except DataError as error:
-        raise RequestError(422, "invalid_connectome", error.message, error.problems) from None
+        # A sentence may name labels of the file, which are as long as their sender likes.
+        message = error.message[:_LONGEST_MESSAGE]
+        raise RequestError(422, "invalid_connectome", message, error.problems) from None
 
 
 def _with_quality(connectome: Connectome, content: object) -> Connectome:

@@ -119,6 +119,16 @@ def test_an_endless_file_is_refused_on_the_way(app: FastAPI) -> None:
     assert sent <= MAXIMUM_FILE_BYTES + 2 * 2**20
 
 
+def test_a_refusal_is_short_however_long_the_labels_are(app: FastAPI) -> None:
+    long = RELMAT.replace(b"LH_Vis_2\tLH", b"x" * 1_000_000 + b"\tLH").replace(
+        b"LH_Vis_2\n", b"y" * 1_000_000 + b"\n"
+    )
+    body, headers = form(PATIENT, FormPart("connectome", long, "scan_relmat.tsv"))
+    response = ask(app, "POST", "/predict", body, headers=headers)
+    assert response.status_code == 422
+    assert len(response.content) < 1_000
+
+
 @settings(max_examples=150, deadline=None)
 @given(filename=st.text(max_size=300))
 def test_nothing_of_a_name_is_kept_but_what_tells_the_format(filename: str) -> None:
