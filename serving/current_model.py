@@ -22,7 +22,7 @@ from serving.logs import describe
 from serving.metrics import RELOADS, CountedPredictor, show_model
 from serving.model_document import ModelDocument
 from serving.model_pointer import stamp_of
-from serving.openapi import example_patient
+from serving.openapi_examples import example_patient
 from serving.predictor import ResponsePredictor
 
 logger = logging.getLogger("tms_response.model")
