@@ -50,7 +50,10 @@ def simulated_table(
     X[rng.random(n) < 0.2, names.index("benzodiazepine")] = np.nan
     has_scan = rng.random(n) < scanned
     networks = [number for number, feature in enumerate(features) if feature.group != "clinical"]
-    X[:, networks] = rng.normal(0.2, 0.1, (n, len(networks)))
+    # From a generator of their own beyond these, so that a further feature changes no outcome.
+    X[:, networks[:29]] = rng.normal(0.2, 0.1, (n, 29))
+    further = np.random.default_rng([seed, n])
+    X[:, networks[29:]] = further.normal(0.2, 0.1, (n, len(networks) - 29))
     X[~has_scan, networks[0] :] = np.nan
     standardised = (X[:, names.index("failed_trials")] - 3) / np.sqrt(3)
     y = rng.random(n) < 1 / (1 + np.exp(signal * standardised))
