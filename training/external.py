@@ -92,8 +92,9 @@ def read_external(
     Raises
     ------
     DataError
-        When it cannot be read, nobody's outcome is known, all outcomes are alike, or its patients
-        are rated on other instruments than the model's.
+        When it cannot be read, nobody's outcome is known, all outcomes are alike, its patients are
+        rated on other instruments than the model's, or its scans were processed with global
+        signal regression and those of the training patients without, or the other way round.
     """
     cohort = read_cohort(path, data, progress)
     members = cohort.trained_on()
@@ -112,6 +113,7 @@ def read_external(
     unknown = None
     if lost:
         unknown = bystanders(lost, feature_rows(lost, table.features, scans, report), config)
+    _check_processing(cohort.name, scans.regressed(), table.global_signal_regressed)
     return ExternalPatients(
         name=cohort.name,
         description=cohort.spec.description,
@@ -206,6 +208,17 @@ def _check_instruments(members: Sequence[CohortMember], table: TrainingTable) ->
                 f"model was trained on {trained}; totals are not converted. Map the {trained} "
                 "total in its cohort.toml, or leave the field out."
             )
+
+
+def _check_processing(name: str, found: bool | None, trained: bool | None) -> None:
+    if found is not None and trained is not None and found != trained:
+        words = {True: "with", False: "without"}
+        raise DataError(
+            f"The scans of the external cohort {name} were processed {words[found]} global signal "
+            f"regression, those that the model learned from {words[trained]}; the sign of an "
+            "anticorrelation depends on it. Process them alike, or leave the scans out of its "
+            "cohort.toml."
+        )
 
 
 def _check_units(declared: Sequence[ExtraDeclaration], table: TrainingTable) -> None:

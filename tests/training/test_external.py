@@ -175,3 +175,21 @@ def test_another_instrument_is_refused(table: TrainingTable, tmp_path: Path) -> 
 def test_one_outcome_alone_cannot_be_judged(table: TrainingTable, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not both outcomes among them"):
         read(write_cohort(tmp_path, [20, 20, 20]), table)
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_scans_processed_otherwise_are_refused(
+    tmp_path: Path, table: TrainingTable, trained: bool
+) -> None:
+    path = write_cohort(tmp_path, [9, 10, 20, 21])
+    with (path / "cohort.toml").open("a", encoding="utf-8") as spec:
+        spec.write('\n[connectome]\nfiles = "{id}_relmat.tsv"\n')
+    matrix = "Node\tLH_Vis_1\tRH_Vis_1\nLH_Vis_1\t1\t0.25\nRH_Vis_1\t0.25\t1\n"
+    (tmp_path / "p1_relmat.tsv").write_text(matrix, encoding="utf-8")
+    (tmp_path / "p1_relmat.json").write_text('{"GlobalSignalRegressed": true}', encoding="utf-8")
+    learned = replace(table, global_signal_regressed=trained)
+    if trained:
+        assert read_external(path, None, learned, CONFIG).has_connectome.sum() == 1
+        return
+    with pytest.raises(DataError, match=r"Elsewhere .* with global .* from without; the sign"):
+        read_external(path, None, learned, CONFIG)
