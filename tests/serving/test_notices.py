@@ -96,6 +96,27 @@ def test_what_becomes_of_a_connectome_is_said(
     assert (within.value is None) == (code in {"connectome_missing", "connectome_refused"})
 
 
+@pytest.mark.parametrize(
+    "refused",
+    [
+        scan(n_volumes=10),
+        scan(mean_framewise_displacement_mm=3.0),
+        scan(coverage=dict.fromkeys(scan().labels, 0.1)),
+        scan(global_signal_regressed=True),
+    ],
+)
+def test_a_refused_connectome_leaves_the_clinical_prediction_and_says_why(
+    network_predictor: ResponsePredictor, complete_patient: Patient, refused: Connectome
+) -> None:
+    scanned = complete_patient.model_copy(update={"connectome": refused})
+    answer = network_predictor.predict(scanned)
+    bare = network_predictor.predict(complete_patient)
+    assert answer.response_probability == bare.response_probability is not None
+    said = [n.message for n in answer.notices if n.code == "connectome_refused"]
+    assert len(said) == 1
+    assert said[0].startswith("The connectome was not used: ")
+
+
 def test_a_model_that_uses_no_input_says_nothing_of_what_is_missing(
     network_predictor: ResponsePredictor, complete_patient: Patient
 ) -> None:
