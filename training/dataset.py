@@ -23,6 +23,7 @@ from training.learning.rows import (
     TrainingRows,
 )
 from training.learning.splits import UNKNOWN_SITE, pool_single_patient_sites
+from training.motion import motion_by_outcome
 from training.scans import PatientScans
 from training.summary import ConnectomeCounts
 
@@ -69,7 +70,7 @@ class TrainingTable:
     features : tuple of Feature, length p
         The columns of X.
     connectomes : ConnectomeCounts
-        Scans read, accepted and refused.
+        Scans read, accepted and refused, and who moved in them.
     global_signal_regressed : bool or None
         As in the accepted scans; None where none of them says.
     depression_instrument, anxiety_instrument : str or None
@@ -157,7 +158,8 @@ def build_table(
     scans = PatientScans(config.connectome, cohort.folder)
     report = counting(progress, len(members) + len(others))
     X = feature_rows(members, features, scans, report)
-    counts = scans.counts()
+    motion = motion_by_outcome(scans.motion_mm(), y)
+    counts = scans.counts().model_copy(update={"motion": motion})
     site = sites_of(members)
     rest = None
     if others:

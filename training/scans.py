@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from math import nan
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from data_schemas.errors import DataError
 from data_schemas.patient import Patient
 from training.cohort.records import CohortMember
 from training.cohort.scans import read_scan, relative_name
+from training.learning.rows import FloatArray
 from training.summary import ConnectomeCounts
 
 
@@ -31,10 +34,12 @@ class PatientScans:
         self._refused: Counter[str] = Counter()
         self._accepted = 0
         self._regressed: set[bool] = set()
+        self._motion_mm: list[float] = []
 
     def attach(self, member: CohortMember) -> Patient:
         """Return the patient with the mean of his accepted scans, if he has any."""
         accepted = [scan for scan in map(self._read, member.connectome_files) if scan is not None]
+        self._motion_mm.append(mean_motion_mm(accepted))
         if not accepted:
             return member.patient
         return member.patient.model_copy(update={"connectome": mean_connectome(accepted)})
@@ -52,6 +57,13 @@ class PatientScans:
         """Return whether the global signal was regressed out of the accepted scans."""
         return next(iter(self._regressed), None)
 
+    def motion_mm(self) -> FloatArray:
+        """Return the mean framewise displacement of each patient, in the order of the calls.
+
+        NaN where it is not known of any accepted scan.
+        """
+        return np.array(self._motion_mm, dtype=np.float64)
+
     def _read(self, path: Path) -> Connectome | None:
         scan = read_scan(path, self._folder)
         if reason := self._quality.refusal(scan):
@@ -68,6 +80,12 @@ class PatientScans:
                 "Process all scans alike, or leave one kind out."
             )
         return scan
+
+
+def mean_motion_mm(scans: Sequence[Connectome]) -> float:
+    """Return the mean framewise displacement over the scans of which it is known, or NaN."""
+    known = [each for scan in scans if (each := scan.mean_framewise_displacement_mm) is not None]
+    return fmean(known) if known else nan
 
 
 def mean_connectome(scans: Sequence[Connectome]) -> Connectome:

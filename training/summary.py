@@ -93,14 +93,30 @@ class SiteCount(BaseModel):
     n_events: int | None
 
 
+class MotionGroup(BaseModel):
+    """Motion in the accepted scans of those with, or without, the outcome; null where withheld."""
+
+    model_config = _FROZEN
+
+    reached: bool
+    n_patients: int | None
+    mean_mm: float | None = Field(
+        default=None, description="Mean framewise displacement, mean over patients."
+    )
+    sd_mm: float | None = None
+
+
 class ConnectomeCounts(BaseModel):
-    """How many scans were read, accepted and refused, and why."""
+    """How many scans were read, accepted and refused, and why; and who moved in them."""
 
     model_config = _FROZEN
 
     n_read: int = Field(ge=0)
     n_accepted: int = Field(ge=0)
     refused: dict[str, int] = Field(description="Reason -> scans.")
+    motion: tuple[MotionGroup, ...] = Field(
+        default=(), description="With the outcome, then without; empty where nothing is known."
+    )
 
 
 class ExternalCohort(BaseModel):

@@ -111,6 +111,23 @@ def test_refused_scans_are_counted_with_the_reason(tmp_path: Path) -> None:
     assert table.connectomes.refused == {"more than 10% of the correlations are missing": 1}
 
 
+def test_motion_is_that_of_the_accepted_scans_of_those_learned_from(tmp_path: Path) -> None:
+    moved = {n: 0.1 + 0.01 * n for n in range(10)}
+    members = [
+        member(n, write_scan(tmp_path, f"sub-{n}", n, mean_fd=mm), final=10 if n < 5 else 20)
+        for n, mm in moved.items()
+    ]
+    members += [
+        member(10, write_scan(tmp_path, "sub-10", 10, mean_fd=0.9)),
+        member(11),
+        replace(member(12, write_scan(tmp_path, "sub-12", 12, mean_fd=0.2)), outcome=None),
+    ]
+    reached, others = build_table(cohort(*members), CONFIG).connectomes.motion
+    assert (reached.n_patients, others.n_patients) == (5, 5)
+    assert reached.mean_mm == pytest.approx(0.12)
+    assert others.mean_mm == pytest.approx(0.17)
+
+
 def test_those_not_learned_from_are_bystanders() -> None:
     spec = minimal_spec(arms=Arms(column="t.arm", active=("a",), sham=("s",)))
     members = [

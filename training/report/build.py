@@ -16,6 +16,7 @@ from serving.predictor import ResponsePredictor
 from training.report import (
     explanation_sections,
     population_sections,
+    scan_sections,
     sections,
     stability_sections,
 )
@@ -71,7 +72,8 @@ def build_report(run_dir: Path) -> Path:
         level=confidence_percent(summary),
         flow=_flow(summary),
         characteristics=_characteristics_tables(summary),
-        refused_scans=_refused_scans(summary),
+        refused_scans=scan_sections.refused_scans(summary),
+        motion=scan_sections.motion_picture(summary),
         uses_connectivity=any(f.group == "connectivity" for f in predictor.features),
         models=_models_table(summary),
         provenance=_provenance_table(summary, predictor, run_dir),
@@ -220,14 +222,6 @@ def _group(mean: float | None, sd: float | None) -> str:
         return f"{100 * mean:.0f} %"
     digits = 2 if max(abs(mean), sd) < 2 else 1
     return f"{mean:z.{digits}f} ({sd:.{digits}f})"
-
-
-def _refused_scans(summary: RunSummary) -> Table | None:
-    refused = summary.connectomes.refused
-    if not refused:
-        return None
-    rows = [[reason, str(count)] for reason, count in refused.items()]
-    return table("Scans that were refused", ["Reason", "Scans"], rows)
 
 
 def _models_table(summary: RunSummary) -> Table:

@@ -172,6 +172,25 @@ def plot_intervals(table: pd.DataFrame, axis_label: str, reference: float | None
         return svg(figure)
 
 
+def plot_motion(table: pd.DataFrame) -> str:
+    """Draw the mean motion of patients with and without the outcome, with intervals.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `label`, `reached` (bool), `estimate`, `lower`, `upper`, in mm.
+    """
+    with style.context(STYLE):
+        figure, axes = row_figure(table["label"].tolist(), 0.75)
+        for place, row in enumerate(table.to_dict("records")):
+            colour, marker = (TOWARDS_OUTCOME, "o") if row["reached"] else (AWAY_FROM_OUTCOME, "s")
+            axes.plot([row["lower"], row["upper"]], [place, place], color=colour, linewidth=1.8)
+            axes.plot([row["estimate"]], [place], color=colour, marker=marker)
+        axes.locator_params(axis="x", nbins=6)
+        axes.set(xlabel="Mean framewise displacement, mm")
+        return svg(figure)
+
+
 def new_figure(height_inches: float) -> tuple[Figure, Axes]:
     """Return an empty picture as wide as every other."""
     figure = Figure(figsize=(_WIDTH_INCHES, height_inches))

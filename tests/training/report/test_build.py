@@ -21,7 +21,7 @@ from training.dataset import TrainingTable
 from training.external import ExternalPatients
 from training.learning.models import LIGHTGBM_BOTH, LIGHTGBM_CLINICAL, MODEL_LABELS
 from training.report.build import build_report, rebuild_report
-from training.summary import ConnectomeCounts
+from training.summary import ConnectomeCounts, MotionGroup
 
 TRAINED_ON_ACTIVE = Arms(column="t.arm", active=("a",), sham=("s",))
 
@@ -40,7 +40,15 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     table = with_bystanders(planted(simulated_table(signal=1.5)))
     table = replace(
         table,
-        connectomes=ConnectomeCounts(n_read=99, n_accepted=96, refused={"the head moved": 3}),
+        connectomes=ConnectomeCounts(
+            n_read=99,
+            n_accepted=96,
+            refused={"the head moved": 3},
+            motion=(
+                MotionGroup(reached=True, n_patients=36, mean_mm=0.1253, sd_mm=0.0617),
+                MotionGroup(reached=False, n_patients=60, mean_mm=0.1749, sd_mm=0.0829),
+            ),
+        ),
         started=np.datetime64("2024-01-01") + np.arange(len(table.y)),
     )
     further = simulated_table(60, signal=1.5, seed=5)
@@ -341,6 +349,14 @@ def test_the_flow_and_the_scans_are_counted(simulated: FinishedRun) -> None:
     assert "240 HDRS-17 known before and after (9 fewer)" in text
     assert "Of 99 brain scans, 96 were accepted." in text
     assert page(simulated).row("the head moved") == ["the head moved", "3"]
+
+
+def test_motion_is_shown_by_outcome(simulated: FinishedRun, real: FinishedRun) -> None:
+    shown = page(simulated)
+    assert "Motion in the scanner, by outcome" in shown.text
+    assert "0.125 (0.062)" in shown.text
+    assert "0.175 (0.083)" in shown.text
+    assert "Motion in the scanner" not in page(real).text
 
 
 def test_provenance_tells_the_run_but_no_path(simulated: FinishedRun, tmp_path: Path) -> None:

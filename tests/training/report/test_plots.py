@@ -23,6 +23,7 @@ from training.report.plots import (
     plot_calibration,
     plot_decision_curve,
     plot_intervals,
+    plot_motion,
     plot_roc,
     row_figure,
 )
@@ -42,6 +43,13 @@ def curves() -> pd.DataFrame:
         for place, model in enumerate(MODEL_LABELS)
     ]  # fmt: skip
     return pd.concat(frames)
+
+
+def motion() -> pd.DataFrame:
+    return pd.DataFrame(
+        {"label": ["Reached the outcome", "Did not"], "reached": [True, False],
+         "estimate": [0.125, 0.175], "lower": [0.11, 0.15], "upper": [0.14, 0.2]}
+    )  # fmt: skip
 
 
 def distribution() -> pd.DataFrame:
@@ -85,6 +93,7 @@ PICTURES: dict[str, Callable[[], str]] = {
     "calibration": lambda: plot_calibration(
         curves().query("model == 'lightgbm_both'"), distribution(), LIGHTGBM_BOTH
     ),
+    "motion": lambda: plot_motion(motion()),
     "intervals": lambda: plot_intervals(intervals(), "AUROC (0.5 chance, 1 perfect)", 0.5),
     "beeswarm": lambda: plot_beeswarm(points(), {"age": "Age", "fc": LONG}),
     "waterfall": lambda: plot_waterfall(steps(), ["Age: 40 years", LONG, "Others"], (-1, 1)),
