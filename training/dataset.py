@@ -13,6 +13,7 @@ from data_schemas.outcome import OutcomeKind
 from features.table import Feature, extra_feature, feature_table, patient_row
 from training.cohort.records import Cohort, CohortMember
 from training.config import HarmonisationConfig, TrainingConfig
+from training.extraction import extracted_rows
 from training.learning.harmonising import check_harmonisation, measured_for
 from training.learning.rows import (
     BoolArray,
@@ -26,6 +27,7 @@ from training.learning.splits import UNKNOWN_SITE, pool_single_patient_sites
 from training.motion import motion_by_outcome
 from training.scans import PatientScans
 from training.summary import ConnectomeCounts
+from training.workshop import Workshop
 
 Progress = Callable[[int, int], None]
 
@@ -140,9 +142,21 @@ class TrainingTable:
 
 
 def build_table(
-    cohort: Cohort, config: TrainingConfig, progress: Progress | None = None
+    cohort: Cohort,
+    config: TrainingConfig,
+    progress: Progress | None = None,
+    workshop: Workshop | None = None,
 ) -> TrainingTable:
     """Compute the features of every member who is learned from, and of the bystanders.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    config : TrainingConfig
+    progress : callable, optional
+        Called with the patients done and the patients in all, without a workshop.
+    workshop : Workshop, optional
+        Whose engine reads the scans, several patients at once; without it they are read here.
 
     Raises
     ------
@@ -157,13 +171,14 @@ def build_table(
     others = cohort.not_trained_on()
     scans = PatientScans(config.connectome, cohort.folder)
     report = counting(progress, len(members) + len(others))
-    X = feature_rows(members, features, scans, report)
+    X = _rows(members, features, scans, report, workshop)
     motion = motion_by_outcome(scans.motion_mm(), y)
     counts = scans.counts().model_copy(update={"motion": motion})
     site = sites_of(members)
     rest = None
     if others:
-        rest = bystanders(others, feature_rows(others, features, scans, report), config)
+        X_others = _rows(others, features, scans, report, workshop)
+        rest = bystanders(others, X_others, config)
     pooled = pool_single_patient_sites(site)
     check_harmonisation(config.harmonisation, features, X, pooled)
     return TrainingTable(
@@ -201,6 +216,18 @@ def with_outcome(table: TrainingTable, cohort: Cohort, kind: OutcomeKind) -> Tra
         table.bystanders, y=reached(cohort.not_trained_on(), kind)
     )
     return replace(table, y=y == 1, bystanders=bystanders)
+
+
+def _rows(
+    members: Sequence[CohortMember],
+    features: Sequence[Feature],
+    scans: PatientScans,
+    report: Callable[[], None],
+    workshop: Workshop | None,
+) -> FloatArray:
+    if workshop is None:
+        return feature_rows(members, features, scans, report)
+    return extracted_rows(members, features, scans, workshop)
 
 
 def feature_rows(

@@ -162,7 +162,7 @@ def train_cohort(
         cohort = read_cohort(cohort_path, data, partial(report_on, "reading the cohort"))
         with open_work(folder, config, cohort.fingerprint) as work:
             workshop = Workshop(config, opened, work, report_on)
-            table = build_table(cohort, config, workshop.stage("computing features"))
+            table = build_table(cohort, config, workshop=workshop)
             elsewhere = _read_external(external, table, workshop)
             made = make_run(cohort, table, elsewhere, workshop)
             summary = write_run(folder, cohort, table, made, config)

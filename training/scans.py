@@ -1,7 +1,7 @@
 """One patient's scans at a time: read, accepted or refused, and averaged."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import nan
 from pathlib import Path
 from statistics import fmean
@@ -29,8 +29,8 @@ class PatientScans:
     """
 
     def __init__(self, quality: ConnectomeQuality, folder: Path) -> None:
-        self._quality = quality
-        self._folder = folder
+        self.quality = quality
+        self.folder = folder
         self._refused: Counter[str] = Counter()
         self._accepted = 0
         self._regressed: set[bool] = set()
@@ -64,21 +64,45 @@ class PatientScans:
         """
         return np.array(self._motion_mm, dtype=np.float64)
 
-    def _read(self, path: Path) -> Connectome | None:
-        scan = read_scan(path, self._folder)
-        if reason := self._quality.refusal(scan):
-            self._refused[reason] += 1
-            return None
-        self._accepted += 1
-        if scan.global_signal_regressed is not None:
-            self._regressed.add(scan.global_signal_regressed)
+    def add(
+        self,
+        *,
+        n_accepted: int,
+        refused: Mapping[str, int],
+        regressed: bool | None,
+        motion_mm: float,
+        first_file: Path,
+    ) -> None:
+        """Count one patient's scans that were read elsewhere, as `attach` would have.
+
+        Raises
+        ------
+        DataError
+            When they differ from earlier ones in global signal regression.
+        """
+        self._accepted += n_accepted
+        self._refused.update(refused)
+        self._motion_mm.append(motion_mm)
+        self._note_processing(regressed, first_file)
+
+    def _note_processing(self, regressed: bool | None, path: Path) -> None:
+        if regressed is not None:
+            self._regressed.add(regressed)
         if len(self._regressed) > 1:
-            name = relative_name(path, self._folder)
+            name = relative_name(path, self.folder)
             raise DataError(
                 "Scans with and without global signal regression are mixed, first seen at "
                 f"{name}; the sign of an anticorrelation depends on it. "
                 "Process all scans alike, or leave one kind out."
             )
+
+    def _read(self, path: Path) -> Connectome | None:
+        scan = read_scan(path, self.folder)
+        if reason := self.quality.refusal(scan):
+            self._refused[reason] += 1
+            return None
+        self._accepted += 1
+        self._note_processing(scan.global_signal_regressed, path)
         return scan
 
 
