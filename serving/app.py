@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from data_schemas.errors import DataError
 from data_schemas.patient import Patient
 from data_schemas.prediction import ErrorBody, Prediction
-from serving.cds_hooks.feedback import MemoryFeedbackStore
+from serving.cds_hooks.feedback import LedgerFeedbackStore, MemoryFeedbackStore
 from serving.cds_hooks.route import add_cds_hooks
 from serving.failures import add_error_handlers
 from serving.fhir.route import FhirReader, add_fhir
@@ -78,8 +78,9 @@ def create_app(
     add_outcomes(app, ledger)
     _add_model(app, predictor)
     reader = FhirReader(predictor)
-    add_fhir(app, reader)
-    add_cds_hooks(app, reader, MemoryFeedbackStore())
+    add_fhir(app, reader, recorder)
+    store = MemoryFeedbackStore() if ledger is None else LedgerFeedbackStore(ledger)
+    add_cds_hooks(app, reader, recorder, store)
     complete_openapi(app, predictor)
     add_limits(app, rate_limiter)
     return app

@@ -19,6 +19,7 @@ from data_schemas.prediction import (
     Interval,
     Notice,
 )
+from features.site_effects import SiteEffects, SitePrior, SiteShift
 from serving.model_card import model_card
 from serving.model_document import BoosterDocument, ModelDocument, SpreadDocument
 from serving.predictor import ResponsePredictor
@@ -49,6 +50,19 @@ _PARTS_OF_SOME_MODELS = (
         unit="kg",
         minimum=0,
         maximum=100,
+    ),
+    SiteEffects(
+        features=("fc_within_default",),
+        covariates=("age_years",),
+        covariate_means=(48.0,),
+        coefficients=((-0.001,),),
+        mean=(0.21,),
+        standard_deviation=(0.05,),
+        sites=(SiteShift(site="clinic-a", location=(0.4,), scale=(1.1,), n_scans=24),),
+        prior=SitePrior(
+            location_mean=0.0, location_variance=0.2, variance_shape=12.0, variance_rate=11.0
+        ),
+        reference_site="clinic-a",
     ),
 )
 _LABELS = ("LH_Default_PFC_1", "LH_Default_PFC_2", "RH_Cont_PFCl_1")

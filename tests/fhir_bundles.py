@@ -155,7 +155,9 @@ def usual() -> list[Content]:
 
 
 # What a Patient holds and no resource says.
-NOT_IN_FHIR = {"depression_items", "coil_site_mni_mm", "site", "connectome", "extra"}
+NOT_IN_FHIR = {
+    "depression_items", "coil_site_mni_mm", "site", "connectome", "connectome_summary", "extra",
+}  # fmt: skip
 
 
 def resources_of(patient: Patient) -> list[Content]:

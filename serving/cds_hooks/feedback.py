@@ -8,6 +8,9 @@ from typing import Annotated, Final, Literal, Protocol, Self
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from data_schemas.errors import field_error
+from serving.ledger.database import LedgerUnavailableError
+from serving.ledger.ledger import Ledger
+from serving.recording import ledger_unavailable
 
 _CONFIG = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 _Text = Annotated[str, Field(min_length=1, max_length=4000)]
@@ -77,8 +80,35 @@ class FeedbackBody(BaseModel):
 class FeedbackStore(Protocol):
     """Where feedback is kept."""
 
-    def record(self, service: str, feedback: Sequence[Feedback]) -> None:
-        """Keep feedback on cards of one service; return only when it is kept."""
+    def record(self, service: str, caller: str, feedback: Sequence[Feedback]) -> None:
+        """Keep a caller's feedback on cards of one service; return only when it is kept."""
+
+
+class LedgerFeedbackStore:
+    """Keeps feedback in the ledger, beside the predictions that it is about.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def record(self, service: str, caller: str, feedback: Sequence[Feedback]) -> None:
+        """Keep feedback on cards of one service.
+
+        Raises
+        ------
+        RequestError
+            503 when the ledger cannot be written.
+        """
+        try:
+            for each in feedback:
+                content = each.model_dump(mode="json", exclude_none=True)
+                self._ledger.record_feedback(service, caller, content)
+        except LedgerUnavailableError:
+            raise ledger_unavailable() from None
 
 
 class MemoryFeedbackStore:
@@ -87,6 +117,6 @@ class MemoryFeedbackStore:
     def __init__(self) -> None:
         self.kept: deque[tuple[str, Feedback]] = deque(maxlen=_MAXIMUM_KEPT)
 
-    def record(self, service: str, feedback: Sequence[Feedback]) -> None:
+    def record(self, service: str, caller: str, feedback: Sequence[Feedback]) -> None:  # noqa: ARG002
         """Keep feedback on cards of one service."""
         self.kept.extend((service, each) for each in feedback)

@@ -24,9 +24,9 @@ from serving.cds_hooks.feedback import FeedbackBody, FeedbackStore
 from serving.cds_hooks.services import SERVICES, CdsService, discovery
 from serving.fhir.reading import Reading
 from serving.fhir.route import FhirReader
+from serving.ledger.entries import Predicted
+from serving.recording import Answer, Recorder, caller_of
 from serving.requests import RequestError, parse_json, read_body
-
-Cards = dict[str, list[dict[str, Any]]]
 
 _BY_ID: Final = {service.id: service for service in SERVICES}
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
@@ -36,6 +36,7 @@ _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     413: {"model": ErrorBody, "description": "The body is too large."},
     415: {"model": ErrorBody, "description": "The body is announced as something else than JSON."},
     422: {"model": ErrorBody, "description": "A resource cannot be used."},
+    503: {"model": ErrorBody, "description": "The ledger cannot be written."},
 }
 _JSON_BODY: Final = {
     "requestBody": {
@@ -48,6 +49,7 @@ _JSON_BODY: Final = {
 def add_cds_hooks(
     app: FastAPI,
     reader: FhirReader,
+    recorder: Recorder,
     store: FeedbackStore,
     dependencies: Sequence[Depends] = (),
 ) -> None:
@@ -59,6 +61,8 @@ def add_cds_hooks(
         Whose handlers give refusals their shape.
     reader : FhirReader
         Reads the prefetch and asks the model.
+    recorder : Recorder
+        Has each prediction before its card is shown.
     store : FeedbackStore
         Keeps the feedback.
     dependencies : sequence of Depends
@@ -77,9 +81,10 @@ def add_cds_hooks(
     )
     async def call(service_id: str, request: Request) -> Response:
         """Answer a call of a hook with cards."""
-        service = _service(service_id)
+        service, asked = _service(service_id), recorder.asked(request)
         body = await read_body(request)
-        return _json(await anyio.to_thread.run_sync(_answer, reader, service, body))
+        answer = await anyio.to_thread.run_sync(_answer, reader, service, body)
+        return await recorder.recorded(request, asked, body, answer)
 
     @router.post(
         "/{service_id}/feedback", response_model=None, responses=_REFUSALS, openapi_extra=_JSON_BODY
@@ -88,7 +93,8 @@ def add_cds_hooks(
         """Keep what clinicians did with cards."""
         service = _service(service_id)
         given = _parse_feedback(await read_body(request))
-        await anyio.to_thread.run_sync(store.record, service.id, given.feedback)
+        caller = caller_of(request)
+        await anyio.to_thread.run_sync(store.record, service.id, caller, given.feedback)
         return _json({})
 
     app.include_router(router)
@@ -102,26 +108,31 @@ def _service(identifier: str) -> CdsService:
     return service
 
 
-def _answer(reader: FhirReader, service: CdsService, body: bytes) -> Cards:
+def _answer(reader: FhirReader, service: CdsService, body: bytes) -> Answer:
     call = parse_call(parse_json(body), service)
     orders = []
     if service.hook == "order-select":
         orders = selected_tms_orders(call, reader.codes)
         if not orders:
-            return {"cards": []}
+            return _cards([])
     now = datetime.now(UTC).astimezone()
     reading = _read(reader, call, orders, now)
     if service.card == "inputs":
         card = inputs_card(reader.identity, reading, reader.features, reader.settings, now)
-        return {"cards": [card]}
+        return _cards([card])
     needed = reader.document.depression_instrument
     if "depression_total" not in reading.sources or (
         needed is not None and reading.patient.depression_instrument != needed
     ):
         what = needed or "a depression scale"
         raise lacking("depression_total", f"a recent total of {what} before the index date")
-    prediction = reader.predict(reading)
-    return {"cards": [prediction_card(prediction, reading, reader.settings, now)]}
+    predicted = reader.predict(reading)
+    card = prediction_card(predicted.prediction, reading, reader.settings, now)
+    return _cards([card], predicted)
+
+
+def _cards(cards: list[dict[str, Any]], *predicted: Predicted) -> Answer:
+    return Answer(_json({"cards": cards}), list(predicted))
 
 
 def _read(reader: FhirReader, call: HookCall, orders: list[Any], now: datetime) -> Reading:

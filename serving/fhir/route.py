@@ -1,6 +1,6 @@
 """`POST /fhir/risk-assessment`: a Bundle in, a RiskAssessment or an OperationOutcome out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -10,21 +10,19 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.params import Depends
 
 from data_schemas.errors import DataError
-from data_schemas.patient import Patient
-from data_schemas.prediction import Prediction
 from serving.fhir.codes import Codes
 from serving.fhir.reading import Reading, read_patient
 from serving.fhir.resources import Resource, bundle_resources
 from serving.fhir.settings import FhirSettings
 from serving.fhir.writing import operation_outcome, risk_assessment
+from serving.ledger.entries import Predicted
 from serving.predictor import ResponsePredictor
+from serving.recording import IDEMPOTENCY_HEADER, PATIENT_HEADER, Answer, Recorder
 from serving.requests import RequestError, parse_json, read_body, refused
 
 FHIR_JSON: Final = "application/fhir+json"
 PATH: Final = "/fhir/risk-assessment"
 _KINDS: Final = (FHIR_JSON, "application/json")
-
-Answer = Callable[[Patient], Prediction]
 
 
 class FhirReader:
@@ -35,29 +33,22 @@ class FhirReader:
     predictor : ResponsePredictor
     settings : FhirSettings, optional
         From the environment where it is not given.
-    answer : callable, optional
-        What is asked for a Prediction; the model itself where it is not given.
     """
 
-    def __init__(
-        self,
-        predictor: ResponsePredictor,
-        settings: FhirSettings | None = None,
-        answer: Answer | None = None,
-    ) -> None:
+    def __init__(self, predictor: ResponsePredictor, settings: FhirSettings | None = None) -> None:
         self.settings = settings or FhirSettings.from_environment()
         self.codes = Codes(self.settings.code_system("measure"))
         self.document = predictor.document
         self.identity = predictor.identity
         self.features = predictor.features
-        self._answer = answer or predictor.predict
+        self._predictor = predictor
 
     def read(self, resources: list[Resource], now: datetime) -> Reading:
         """Return the Patient that one person's resources describe."""
         return read_patient(resources, self.document, self.codes, self.settings, now)
 
-    def predict(self, reading: Reading) -> Prediction:
-        """Return the prediction.
+    def predict(self, reading: Reading) -> Predicted:
+        """Return the prediction, and what it was made from.
 
         Raises
         ------
@@ -65,18 +56,23 @@ class FhirReader:
             422 where the model refuses the patient.
         """
         try:
-            return self._answer(reading.patient)
+            prediction, row = self._predictor.predict_with_row(reading.patient)
         except DataError as error:
             raise refused(error) from None
+        return Predicted(prediction, row, self._predictor.feature_names)
 
 
-def add_fhir(app: FastAPI, reader: FhirReader, dependencies: Sequence[Depends] = ()) -> None:
+def add_fhir(
+    app: FastAPI, reader: FhirReader, recorder: Recorder, dependencies: Sequence[Depends] = ()
+) -> None:
     """Add the route.
 
     Parameters
     ----------
     app : FastAPI
     reader : FhirReader
+    recorder : Recorder
+        Has each prediction before it is answered.
     dependencies : sequence of Depends
         Checked before the route, such as access.
     """
@@ -86,19 +82,22 @@ def add_fhir(app: FastAPI, reader: FhirReader, dependencies: Sequence[Depends] =
     async def assess(request: Request) -> Response:
         """Answer for the one patient of a FHIR R4 Bundle, with a RiskAssessment."""
         try:
+            asked = recorder.asked(request)
             body = await read_body(request, _KINDS)
-            content = await anyio.to_thread.run_sync(_assess, reader, body)
+            answer = await anyio.to_thread.run_sync(_assess, reader, body)
+            return await recorder.recorded(request, asked, body, answer)
         except RequestError as error:
             return _fhir(operation_outcome(error, reader.settings), error.status)
-        return _fhir(content)
 
     app.include_router(router)
 
 
-def _assess(reader: FhirReader, body: bytes) -> dict[str, Any]:
+def _assess(reader: FhirReader, body: bytes) -> Answer:
     now = datetime.now(UTC).astimezone()
     reading = reader.read(bundle_resources(parse_json(body)), now)
-    return risk_assessment(reader.predict(reading), reading, reader.settings, now)
+    predicted = reader.predict(reading)
+    content = risk_assessment(predicted.prediction, reading, reader.settings, now)
+    return Answer(_fhir(content), [predicted])
 
 
 def _fhir(content: dict[str, Any], status: int = 200) -> Response:
@@ -123,10 +122,12 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     413: _described(_OUTCOME, _OUTCOME, "The body is too large."),
     415: _described(_OUTCOME, _OUTCOME, "The body is announced as something else than JSON."),
     422: _described(_OUTCOME, _OUTCOME, "A resource is not valid, or cannot be used."),
+    503: _described(_OUTCOME, _OUTCOME, "The ledger cannot be written: nothing is answered."),
 }
 _BODY: Final = {
+    "parameters": [IDEMPOTENCY_HEADER, PATIENT_HEADER],
     "requestBody": {
         "required": True,
         "content": _described("Bundle", "Bundle", "")["content"],
-    }
+    },
 }

@@ -83,7 +83,7 @@ def test_a_local_code_is_read(reader: FhirReader) -> None:
 )
 def test_the_answers_shown_have_todays_form(reader: FhirReader, sent: str, shown: str) -> None:
     reading = read(reader, sent)
-    today = risk_assessment(reader.predict(reading), reading, SETTINGS, NOW)
+    today = risk_assessment(reader.predict(reading).prediction, reading, SETTINGS, NOW)
     then = example(shown)
     assert set(keys(today)) == set(keys(then))
     for same in ("basis", "subject", "status", "occurrenceDateTime"):

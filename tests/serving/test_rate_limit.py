@@ -102,7 +102,7 @@ def test_a_shared_limiter_takes_the_place_of_our_own(predictor: ResponsePredicto
             asked.append(caller)
             return 7.2
 
-    response = ask(create_app(predictor, Full()), "GET", "/v1/model")
+    response = ask(create_app(predictor, rate_limiter=Full()), "GET", "/v1/model")
     assert (response.status_code, response.headers["retry-after"]) == (429, "8")
     assert asked == ["address 127.0.0.1"]
 

@@ -1,11 +1,13 @@
 """A scripted EHR plays discovery, prefetch, call and feedback."""
 
 import copy
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ehr_sandbox import EhrSandbox
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Request, Response
 from fhir_bundles import (
     LOCAL,
     bundle,
@@ -18,9 +20,9 @@ from fhir_bundles import (
     session,
     usual,
 )
+from ledgers import KEYS, rows_of
 from served_models import ask
 
-from data_schemas.patient import Patient
 from data_schemas.prediction import ErrorBody, Prediction
 from serving.app import create_app
 from serving.cds_hooks.feedback import MemoryFeedbackStore
@@ -28,7 +30,11 @@ from serving.cds_hooks.route import add_cds_hooks
 from serving.failures import add_error_handlers
 from serving.fhir.route import FhirReader
 from serving.fhir.settings import FhirSettings
+from serving.ledger.entries import Asked
+from serving.ledger.ledger import Ledger
+from serving.ledger.tables import feedback
 from serving.predictor import ResponsePredictor
+from serving.recording import Answer, Recorder
 from serving.requests import RequestError
 
 PREDICTION, INPUTS, ORDER = "tms-response", "tms-response-inputs", "tms-response-order"
@@ -49,13 +55,16 @@ def answered() -> list[Prediction]:
 def app(
     predictor: ResponsePredictor, store: MemoryFeedbackStore, answered: list[Prediction]
 ) -> FastAPI:
-    def noted(patient: Patient) -> Prediction:
-        answered.append(predictor.predict(patient))
-        return answered[-1]
+    class Noting(Recorder):
+        async def recorded(
+            self, request: Request, asked: Asked, body: bytes, answer: Answer
+        ) -> Response:
+            answered.extend(each.prediction for each in answer.predicted)
+            return await super().recorded(request, asked, body, answer)
 
     app = FastAPI()
     add_error_handlers(app)
-    add_cds_hooks(app, FhirReader(predictor, FhirSettings(), noted), store)
+    add_cds_hooks(app, FhirReader(predictor, FhirSettings()), Noting(None), store)
     return app
 
 
@@ -233,6 +242,18 @@ def test_feedback_is_kept_by_service(
     assert store.kept[-1][0] == INPUTS
 
 
+def test_feedback_lies_in_the_ledger(predictor: ResponsePredictor, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    ledger = Ledger(url, KEYS, tmp_path / "outbox.db")
+    ehr = EhrSandbox(create_app(predictor, ledger), usual())
+    [card] = ehr.call(PREDICTION).json()["cards"]
+    assert ehr.report(PREDICTION, card["uuid"]).status_code == 200
+    ledger.close()
+    [predicted], [kept] = rows_of(url), rows_of(url, feedback)
+    assert predicted["prediction_id"] == json.loads(kept["content"])["card"]
+    assert kept["service"] == PREDICTION
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -275,7 +296,7 @@ def test_a_dependency_guards_every_route(predictor: ResponsePredictor) -> None:
     guarded = FastAPI()
     add_error_handlers(guarded)
     reader = FhirReader(predictor, FhirSettings())
-    add_cds_hooks(guarded, reader, MemoryFeedbackStore(), [Depends(refuse)])
+    add_cds_hooks(guarded, reader, Recorder(None), MemoryFeedbackStore(), [Depends(refuse)])
     for method, path in (
         ("GET", "/cds-services"),
         ("POST", f"/cds-services/{PREDICTION}"),
@@ -288,7 +309,7 @@ def test_a_source_may_have_an_address(predictor: ResponsePredictor) -> None:
     app = FastAPI()
     add_error_handlers(app)
     settings = FhirSettings(source_url="https://clinic.example/tms")
-    add_cds_hooks(app, FhirReader(predictor, settings), MemoryFeedbackStore())
+    add_cds_hooks(app, FhirReader(predictor, settings), Recorder(None), MemoryFeedbackStore())
     [card] = EhrSandbox(app, usual()).call(PREDICTION).json()["cards"]
     assert card["source"]["url"] == "https://clinic.example/tms"
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,16 +23,18 @@ from fhir_bundles import (
     questionnaire,
     usual,
 )
+from ledgers import KEYS, rows_of
 from r4_elements import ISSUE_CODES, R4, broken_invariants, foreign_elements
 from served_models import ask
 
-from data_schemas.patient import Patient
 from data_schemas.prediction import Prediction
 from serving.app import create_app
 from serving.fhir.resources import bundle_resources
 from serving.fhir.route import FhirReader, add_fhir
 from serving.fhir.settings import FhirSettings
+from serving.ledger.ledger import Ledger
 from serving.predictor import ResponsePredictor
+from serving.recording import Recorder
 
 PATH = "/fhir/risk-assessment"
 PLANTED = 7731
@@ -205,23 +208,22 @@ def test_bad_bodies_are_outcomes_too(app: FastAPI, body: bytes, kind: str, statu
 
 def test_our_own_addresses_may_be_set(predictor: ResponsePredictor) -> None:
     app = FastAPI()
-    add_fhir(app, FhirReader(predictor, FhirSettings(base="https://clinic.example/terms")))
+    reader = FhirReader(predictor, FhirSettings(base="https://clinic.example/terms"))
+    add_fhir(app, reader, Recorder(None))
     text = orjson.dumps(assessment(app, *usual()[:3])).decode()
     assert "https://clinic.example/terms/CodeSystem/model" in text
     assert "tms-response.example" not in text
 
 
-def test_another_may_answer(predictor: ResponsePredictor) -> None:
-    asked: list[Patient] = []
-
-    def recorded(patient: Patient) -> Prediction:
-        asked.append(patient)
-        return predictor.predict(patient)
-
-    app = FastAPI()
-    add_fhir(app, FhirReader(predictor, FhirSettings(), recorded))
-    assessment(app, *usual())
-    assert [each.depression_total for each in asked] == [18]
+def test_each_answer_is_in_the_ledger(predictor: ResponsePredictor, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    ledger = Ledger(url, KEYS, tmp_path / "outbox.db")
+    content = assessment(create_app(predictor, ledger), *usual())
+    ledger.close()
+    [row] = rows_of(url)
+    assert row["route"] == PATH
+    [given] = content["prediction"]
+    assert given["probabilityDecimal"] == pytest.approx(100 * row["probability"], abs=1e-4)
 
 
 def test_a_base_rate_model_answers_in_percent(
