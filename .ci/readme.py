@@ -26,6 +26,7 @@ REQUEST = re.compile(r"<!-- request -->\n```sh\n(.*?)```", re.DOTALL)
 ANSWER = re.compile(r"(<!-- answer:start -->\n```json\n)(.*?)(```\n<!-- answer:end -->)", re.DOTALL)
 SHOWN_CONTRIBUTIONS = 3  # the largest; an answer has one for each feature
 KEYS = "TMS_RESPONSE_KEYS"
+LEDGER = "TMS_RESPONSE_LEDGER_URL"
 READY = "http://127.0.0.1:3000/readyz"
 SECONDS_TO_START = 90
 PROBABILITY_TOLERANCE = 0.005  # another machine's arithmetic may differ in the last digits
@@ -44,7 +45,12 @@ def ask(text: str) -> dict[str, Any]:
     if not blocks:
         sys.exit("error: README.md has no block marked <!-- request -->.")
     with tempfile.TemporaryDirectory() as folder:
-        sent = serve_and_ask("".join(blocks), {**os.environ, KEYS: f"{folder}/keys.jsonl"})
+        environment = {
+            **os.environ,
+            KEYS: f"{folder}/keys.jsonl",
+            LEDGER: f"sqlite:///{folder}/l.db",
+        }
+        sent = serve_and_ask("".join(blocks), environment)
     answer: dict[str, Any] = json.loads(sent)
     if "response_probability" not in answer:
         sys.exit("error: the service refused the README's request.")

@@ -28,8 +28,8 @@ COMMANDS = {
     "adapt": ("model", "cohort", "--out", "--site", "--data"),
     "report": ("run",),
     "serve": ("--model", "--host", "--port", "--workers", "--no-access"),
-    "key": ("new", "list", "revoke"),
     "ledger": ("export", "delete", "purge"),
+    "key": ("new", "list", "revoke"),
 }
 PLANTED = "Q7-planted-value"
 

@@ -9,7 +9,6 @@ and nothing in the folder names a patient, a file or a site. It may be emptied a
 import hashlib
 import os
 import zipfile
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -23,8 +22,11 @@ from training.engine.engines import Value
 from training.engine.program import program_digest
 
 CACHE_VARIABLE: Final = "TMS_RESPONSE_CACHE"
-# What readers look into beside the file itself: tables and sidecars.
-_COMPANIONS: Final = (".tsv", ".csv", ".json")
+# What readers look into beside the file itself: tables and sidecars of the scan, and the labels of
+# an atlas, which may also lie further up.
+_COMPANIONS: Final = (".tsv", ".csv", ".json", ".txt", ".gz")
+_OF_AN_ATLAS: Final = ("labels.", "dseg.", "nodes.tsv")
+_FOLDERS_UP: Final = 8
 
 
 def cache_folder() -> Path | None:
@@ -56,19 +58,25 @@ def content_digest(
 
 
 def _companions(path: Path) -> list[Path]:
-    """Return the small files that may describe a scan: its own stem, or in BIDS its subject's."""
-    prefix = f"{path.name.split('_')[0]}_" if path.name.startswith("sub-") else f"{path.stem}."
+    """Return the small files that may describe a scan.
+
+    Those of its own stem, in BIDS of its subject, and those of an atlas in its folder and above.
+    """
+    prefix = f"{path.name.split('_')[0]}_" if path.name.startswith("sub-") else path.stem
+    found = []
+    for folder in list(path.parents)[:_FOLDERS_UP]:
+        for name in _names(folder):
+            own = folder == path.parent and name.startswith(prefix) and name.endswith(_COMPANIONS)
+            if name != path.name and (own or any(part in name for part in _OF_AN_ATLAS)):
+                found.append(folder / name)
+    return found
+
+
+def _names(folder: Path) -> list[str]:
     try:
-        names = _listing(path.parent, path.parent.stat().st_mtime_ns)
+        return _listing(folder, folder.stat().st_mtime_ns)
     except OSError:
         return []
-    found = []
-    for name in names[bisect_left(names, prefix) :]:
-        if not name.startswith(prefix):
-            break
-        if name.endswith(_COMPANIONS) and name != path.name:
-            found.append(path.parent / name)
-    return found
 
 
 @lru_cache(maxsize=64)

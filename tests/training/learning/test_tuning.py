@@ -74,6 +74,7 @@ def scikit_learn_loss(data: TrainingRows, folds: list[Split], settings: BoosterS
         n_jobs=1,
         deterministic=True,
         force_row_wise=True,
+        feature_pre_filter=False,  # else columns are drawn from fewer features
         verbosity=-1,
     )
     parts = [(fold.train, fold.test) for fold in folds]
