@@ -252,16 +252,15 @@ def warm_up() -> None:
         method(data, [np.arange(30), np.arange(30, 60)])
 
 
-def benchmark(n_features: int, n_datasets: int, n_outer: int) -> None:
+def benchmark(n_features: int, n_datasets: int, n_outer: int, n_explained: int) -> None:
     """Measure at one number of features, and write its section."""
     datasets = [
         measure(METHODS, draw(n_features, seed), CORES if seed else n_outer)
         for seed in range(n_datasets)
     ]
     steps = {SCIKIT_LEARN: METHODS[SCIKIT_LEARN], **STEPS}
-    explained = [
-        measure(steps, draw(n_features, seed), CORES) for seed in range(min(3, n_datasets))
-    ]
+    explained = [measure(steps, draw(n_features, seed), CORES) for seed in range(n_explained)]
+    gain = f"Where the gain comes from, on {CORES} outer folds of {n_explained} datasets:"
     write_section(
         f"nested_cv_{n_features:04}",
         f"Nested cross-validation, {n_features:,} features",
@@ -275,8 +274,7 @@ def benchmark(n_features: int, n_datasets: int, n_outer: int) -> None:
         f"The difference is that of the AUC in {N_FRESH:,} fresh patients of the same kind, "
         "predicted by each outer fold's model; its SE is between datasets.",
         comparison(datasets),
-        f"Where the gain comes from, on {CORES} outer folds of {len(explained)} datasets:",
-        comparison(explained),
+        *((gain, comparison(explained)) if explained else ()),
         machine("lightgbm", "scikit-learn", "numpy", "joblib"),
     )
 
@@ -286,10 +284,13 @@ def main() -> None:
     parser.add_argument("--datasets", type=int, default=16, help="with 60 features")
     parser.add_argument("--wide-datasets", type=int, default=2, help="with 2,000 features")
     parser.add_argument("--outer", type=int, default=OUTER, help="folds of the first dataset")
+    parser.add_argument("--explained", type=int, default=2, help="datasets of the second table")
+    parser.add_argument("--features", type=int, nargs="+", default=[60, 2000])
     chosen = parser.parse_args()
     warm_up()
-    benchmark(60, chosen.datasets, chosen.outer)
-    benchmark(2000, chosen.wide_datasets, chosen.outer)
+    for n_features in chosen.features:
+        n_datasets = chosen.datasets if n_features < 1000 else chosen.wide_datasets
+        benchmark(n_features, n_datasets, chosen.outer, chosen.explained)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def measured(n_patients: int, repetitions: int) -> dict[str, float | str]:
     """Return the medians of several fits, each in a fresh process."""
     with tempfile.TemporaryDirectory() as name:
         prepare(n_patients, Path(name))
-        command = [sys.executable, __file__, "--measure", name]
+        command = [sys.executable, "-m", "benchmarks.scale", "--measure", name]
         runs = [
             json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
             for _ in range(repetitions)
