@@ -20,7 +20,10 @@ from serving.predictor import ResponsePredictor
 from serving.settings import LEDGER_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[3]
-START = "import sys; from serving.start import serve; serve(sys.argv[1], port=int(sys.argv[2]), access=False)"
+START = (
+    "import sys; from serving.start import serve; "
+    "serve(sys.argv[1], port=int(sys.argv[2]), access=False)"
+)
 PATIENT = "planted-patient-61.8034"
 N_CLIENTS, N_REQUESTS = 4, 25
 
