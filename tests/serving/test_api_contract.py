@@ -15,7 +15,15 @@ from serving.settings import RATE_VARIABLE
 OPERATIONS = [
     (prefix + path, method)
     for prefix in ("", "/v1")
-    for path, method in (("/predict", "POST"), ("/predict_batch", "POST"), ("/model", "GET"))
+    for path, method in (
+        ("/predict", "POST"),
+        ("/predict_batch", "POST"),
+        ("/model", "GET"),
+        ("/fhir/risk-assessment", "POST"),
+        ("/cds-services", "GET"),
+        ("/cds-services/{service_id}", "POST"),
+        ("/cds-services/{service_id}/feedback", "POST"),
+    )
 ]
 ASKED = [
     (path, method, mode)

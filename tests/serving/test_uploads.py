@@ -30,7 +30,7 @@ def app(network_predictor: ResponsePredictor) -> FastAPI:
 
 def test_a_form_is_answered_whatever_the_order_and_the_names(app: FastAPI) -> None:
     record = FormPart("patient", RECORD, "patient.json")
-    named = FormPart("connectome", RELMAT, "/etc/../passwd")
+    named = FormPart("connectome", RELMAT, "/etc/../passwd.tsv")
     for parts in ((PATIENT, SCAN), (SCAN, record), (named, PATIENT)):
         body, headers = form(*parts)
         assert ask(app, "POST", "/predict", body, headers=headers).status_code == 200
