@@ -8,6 +8,7 @@ stability interval and the notices; the others get the features themselves.
 import argparse
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -27,6 +28,13 @@ from benchmarks.serving_peers import FOLDER, save_mlflow, write_bento
 from data_schemas.patient import Patient
 from features.table import patient_row
 from serving.predictor import ResponsePredictor
+from serving.settings import (
+    KEY_VARIABLE,
+    KEYS_VARIABLE,
+    LEDGER_VARIABLE,
+    NO_LEDGER,
+    RATE_VARIABLE,
+)
 from training.simulator.draw import draw_patients
 from training.simulator.patients import to_patients
 
@@ -34,7 +42,8 @@ BIN = Path(sys.executable).parent
 ROOT = Path(__file__).resolve().parents[1]
 CLIENTS = (1, 8, 32)
 BATCH = 100
-EMPTY, OURS = "an ASGI app that does nothing", "ours"
+EMPTY = "an ASGI app that does nothing"
+OURS, UNRECORDED = "ours: access, validation, ledger", "ours without ledger"
 MLFLOW, TENSOR = "`mlflow models serve`", "`mlflow models serve`, tensor signature"
 PEOPLE, ENGINEER = "FastAPI, pandas, `shap.TreeExplainer`", "FastAPI, numpy, `pred_contrib`"
 TYPED = "BentoML, typed endpoint, defaults"
@@ -124,14 +133,31 @@ def servers(model: Path, folder: Path, port: int) -> list[Server]:
         Server(PEOPLE, [*uvicorn, "--factory", f"{app}pandas_app"], *features, environment),
         Server(ENGINEER, [*uvicorn, "--factory", f"{app}numpy_app"], *features, environment),
         Server(TYPED, [*bento, *at], *typed, environment),
-        *ours(model, at, records),
+        *ours(model, folder, at, records),
     ]
 
 
-def ours(model: Path, at: list[str], records: list[object]) -> list[Server]:
-    """Return our own service in the ways in which it can be run."""
+def ours(model: Path, folder: Path, at: list[str], records: list[object]) -> list[Server]:
+    """Return our own service with access check, with the ledger and without it."""
     command = [str(BIN / "tms-response"), "serve", "--model", str(model), *at]
-    return [Server(OURS, command, ("/predict", records[0]), ("/predict_batch", records))]
+    settings = {
+        KEYS_VARIABLE: str(folder / "keys.jsonl"),
+        KEY_VARIABLE: secrets.token_hex(32),
+        RATE_VARIABLE: "0",
+    }
+    made = subprocess.run(
+        [str(BIN / "tms-response"), "key", "new", "--scope", "predict"],
+        env=os.environ | settings, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    key = f"Authorization: Bearer {made.stdout.strip()}"
+    ledgers = {OURS: f"sqlite:///{folder / 'ledger.db'}", UNRECORDED: NO_LEDGER}
+    return [
+        Server(
+            name, command, ("/predict", records[0]), ("/predict_batch", records),
+            settings | {LEDGER_VARIABLE: url}, (key,),
+        )
+        for name, url in ledgers.items()
+    ]  # fmt: skip
 
 
 def _named(predictor: ResponsePredictor, patient: Patient) -> dict[str, float | None]:
@@ -168,7 +194,8 @@ def running(
         yield time.monotonic() - started, process
     finally:
         # MLflow and BentoML start others, which outlive them.
-        os.killpg(process.pid, signal.SIGTERM)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
         process.wait(30)
 
 
