@@ -107,7 +107,11 @@ def processes_with(arguments: bytes) -> list[str]:
 
 def test_a_watcher_is_small_and_leaves_with_the_run(tmp_path: Path) -> None:
     with watched("0" * 32, tmp_path):
-        [watcher] = processes_with(b"training.tracking.watch\x00" + b"0" * 32)
+        # A process that was just started may not have its arguments yet.
+        until, found = time.monotonic() + 30, list[str]()
+        while not found and time.monotonic() < until:
+            found = processes_with(b"training.tracking.watch\x00" + b"0" * 32)
+        [watcher] = found
         assert os.getsid(int(watcher)) == int(watcher)
         time.sleep(1.0)
         pages = int(Path(f"/proc/{watcher}/statm").read_text().split()[1])
