@@ -2,8 +2,7 @@
 
 The boosters' margins are recalibrated out of fold, where each patient is seen by a few boosters
 only; what is served is the mean of all of them. This proof looks at what is served, in 20,000
-further patients of the same sites. The result is committed as `docs/served_calibration.csv` and
-rewritten by it.
+further patients of the same sites. It writes `docs/served_calibration.csv`.
 
 The slope is that of all cohorts together: each cohort's own, weighted by how well it is known. A
 plain mean would be that of the cohorts where next to nothing was learned, whose slopes are several

@@ -2,7 +2,7 @@
 
 For each scenario a cohort trains the model and a further one is asked about, as it is and with a
 quarter of all values hidden. Beside the compact form stands the simplest one, the same distance in
-log-odds for everyone. The result is committed as `docs/stability_interval.csv`.
+log-odds for everyone. It writes `docs/stability_interval.csv`.
 """
 
 from pathlib import Path
