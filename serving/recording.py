@@ -112,7 +112,9 @@ class Recorder:
             return answer.response
         keys, sent, stored = self._ledger.keys, b"", None
         if asked.idempotency_key is not None:
-            sent = b"\n".join((asked.route.encode(), request.url.query.encode(), body))
+            # The path and not its pattern: two CDS services may be sent the same body.
+            path: str = request.scope["path"]
+            sent = b"\n".join((path.encode(), request.url.query.encode(), body))
             media_type = answer.response.headers.get("content-type", "application/json")
             stored = StoredAnswer(keys.fingerprint(sent), media_type, bytes(answer.response.body))
         try:

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+import orjson
 from sqlalchemy import ColumnElement, Connection, delete, select
 
 from serving.ledger.database import Database
@@ -28,7 +29,7 @@ class Deleted:
 
 
 def delete_patient(database: Database, pseudonyms: Collection[str]) -> Deleted:
-    """Delete the predictions, outcomes and stored answers of a patient.
+    """Delete the predictions, outcomes, stored answers and feedback of a patient.
 
     Parameters
     ----------
@@ -39,6 +40,7 @@ def delete_patient(database: Database, pseudonyms: Collection[str]) -> Deleted:
     """
     with database.transaction() as connection:
         connection.execute(delete(answers).where(answers.c.pseudonym.in_(pseudonyms)))
+        _delete_feedback(connection, predictions.c.pseudonym.in_(pseudonyms))
         deleted = _delete(connection, predictions.c.pseudonym.in_(pseudonyms))
     database.forget_deleted()
     return deleted
@@ -52,6 +54,15 @@ def purge(database: Database, before: datetime) -> Deleted:
         deleted = _delete(connection, predictions.c.recorded_at < before)
     database.forget_deleted()
     return deleted
+
+
+def _delete_feedback(connection: Connection, which: ColumnElement[bool]) -> None:
+    """Delete the feedback on some predictions; a card bears the identifier of its prediction."""
+    chosen = set(connection.scalars(select(predictions.c.prediction_id).where(which)))
+    rows = connection.execute(select(feedback.c.sequence, feedback.c.content)).all()
+    found = [row.sequence for row in rows if orjson.loads(row.content).get("card") in chosen]
+    for sequence in found:
+        connection.execute(delete(feedback).where(feedback.c.sequence == sequence))
 
 
 def _delete(connection: Connection, which: ColumnElement[bool]) -> Deleted:

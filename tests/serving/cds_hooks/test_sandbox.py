@@ -30,8 +30,10 @@ from serving.cds_hooks.route import add_cds_hooks
 from serving.failures import add_error_handlers
 from serving.fhir.route import FhirReader
 from serving.fhir.settings import FhirSettings
+from serving.ledger.database import Database
 from serving.ledger.entries import Asked
 from serving.ledger.ledger import Ledger
+from serving.ledger.retention import delete_patient
 from serving.ledger.tables import feedback
 from serving.predictor import ResponsePredictor
 from serving.recording import Answer, Recorder
@@ -252,6 +254,42 @@ def test_feedback_lies_in_the_ledger(predictor: ResponsePredictor, tmp_path: Pat
     [predicted], [kept] = rows_of(url), rows_of(url, feedback)
     assert predicted["prediction_id"] == json.loads(kept["content"])["card"]
     assert kept["service"] == PREDICTION
+
+
+def test_a_deleted_patient_takes_the_feedback_along(
+    predictor: ResponsePredictor, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    ledger = Ledger(url, KEYS, tmp_path / "outbox.db")
+    app = create_app(predictor, ledger)
+    body = EhrSandbox(app, usual()).body(EhrSandbox(app, usual()).discover()[PREDICTION])
+    for patient in ("one", "another"):
+        headers = {"patient-id": patient}
+        [card] = ask(
+            app, "POST", f"/cds-services/{PREDICTION}", record=body, headers=headers
+        ).json()["cards"]
+        EhrSandbox(app, usual()).report(PREDICTION, card["uuid"])
+    ledger.close()
+    database = Database(url)
+    delete_patient(database, [each.value for each in KEYS.every_pseudonym("one")])
+    database.close()
+    [predicted], [kept] = rows_of(url), rows_of(url, feedback)
+    assert predicted["prediction_id"] == json.loads(kept["content"])["card"]
+
+
+def test_a_key_of_one_service_does_not_answer_for_another(
+    predictor: ResponsePredictor, tmp_path: Path
+) -> None:
+    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}", KEYS, tmp_path / "outbox.db")
+    app = create_app(predictor, ledger)
+    body = EhrSandbox(app, usual()).body(EhrSandbox(app, usual()).discover()[PREDICTION])
+    headers = {"idempotency-key": "once"}
+    statuses = [
+        ask(app, "POST", f"/cds-services/{service}", record=body, headers=headers).status_code
+        for service in (PREDICTION, PREDICTION, INPUTS)
+    ]
+    ledger.close()
+    assert statuses == [200, 200, 422]
 
 
 @pytest.mark.parametrize(
