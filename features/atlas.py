@@ -189,7 +189,8 @@ def network_problem(labels: Sequence[str]) -> str | None:
         )
     return (
         "The labels are not those of the Schaefer or 4S atlas with seven networks, such as "
-        "LH_Default_PFC_1, so that no parcel can be given a network."
+        "LH_Default_PFC_1, so that no parcel can be given a network. For another atlas give a "
+        "table of its nodes: node_table under [connectome] in cohort.toml."
     )
 
 

@@ -22,9 +22,9 @@ only. Its seven numbers lie within the means of the networks that hold the targe
 hundred patients do not carry seven more predictors that nearly repeat others.
 
 Everything is missing (NaN) without a connectome, and a mean is missing where fewer than half of
-its edges are known. What concerns regions is missing in any atlas but the 400-parcel one. The
-sign of an anticorrelation depends on global signal regression: cohorts with and without must not
-be mixed.
+its edges are known. What concerns regions is missing in any atlas but the 400-parcel one and those
+whose node table gives centroids (`features.targets`). The sign of an anticorrelation depends on
+global signal regression: cohorts with and without must not be mixed.
 """
 
 from collections.abc import Sequence
@@ -35,14 +35,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data_schemas.connectome import Connectome
-from features.atlas import (
-    NETWORKS,
-    centroids_mni_mm,
-    has_regions,
-    parse_label,
-    parse_labels,
-    regions,
-)
+from features.atlas import NETWORKS, parse_labels
 from features.edge_means import (
     EdgeGroups,
     Float32Array,
@@ -53,7 +46,8 @@ from features.edge_means import (
     edges_between,
     edges_by_network,
 )
-from features.targets import parcels_near
+from features.nodes import NodeTable
+from features.targets import network_parcels, parcels_near, region_parcels
 
 # Below this mean z within networks, a choice, their segregation is a division by noise.
 MINIMUM_WITHIN_Z = 0.01
@@ -73,12 +67,15 @@ class _Plan(NamedTuple):
     """The edges of each mean for one tuple of labels, and its place in `CONNECTIVITY_NAMES`.
 
     Means within networks come first, then those between: the first `n_within` and the next
-    `n_between` groups. `positions` holds where each parcel lies, by name; `in_matrix` where each
+    `n_between` groups. `positions` holds where each parcel lies, by name; `dlpfc` and `sgacc` the
+    parcels of the two regions, none where the atlas has no place for them; `in_matrix` where each
     edge of the upper triangle lies in a full matrix, for a plan on one.
     """
 
     positions: dict[str, int]
-    has_regions: bool
+    nodes: NodeTable | None
+    dlpfc: tuple[str, ...]
+    sgacc: tuple[str, ...]
     groups: EdgeGroups
     places: IntArray
     n_within: int
@@ -87,7 +84,9 @@ class _Plan(NamedTuple):
 
 
 def connectivity_summary(
-    connectome: Connectome | None, coil_site_mni_mm: Sequence[float] | None = None
+    connectome: Connectome | None,
+    coil_site_mni_mm: Sequence[float] | None = None,
+    nodes: NodeTable | None = None,
 ) -> dict[str, float]:
     """Return all connectivity features of one patient, computed together.
 
@@ -97,6 +96,8 @@ def connectivity_summary(
         Pearson correlations in any order of the parcels; None when there is none.
     coil_site_mni_mm : sequence of float, length 3, or None
         Where stimulation is planned: x, y, z; None where unknown.
+    nodes : NodeTable, optional
+        Of an atlas that the label grammar does not know.
 
     Returns
     -------
@@ -107,7 +108,7 @@ def connectivity_summary(
     """
     if connectome is None:
         return dict.fromkeys(CONNECTIVITY_NAMES, np.nan)
-    return _summary(connectome.upper_triangle, _plan(connectome.labels), coil_site_mni_mm)
+    return _summary(connectome.upper_triangle, _plan(connectome.labels, nodes), coil_site_mni_mm)
 
 
 def matrix_summary(
@@ -144,9 +145,9 @@ def _summary(
         within = sums.pooled_mean(slice(plan.n_within))
         between = sums.pooled_mean(slice(plan.n_within, plan.n_within + plan.n_between))
         values[CONNECTIVITY_NAMES.index(SEGREGATION)] = segregation(within, between)
-        if coil_site_mni_mm is not None and plan.has_regions:
-            near = [parcel.name for parcel in parcels_near(coil_site_mni_mm)]
-            mean = _region_mean(correlations, plan, near, regions()["sgacc_proxy"].parcels)
+        if coil_site_mni_mm is not None and plan.sgacc:
+            near = [parcel.name for parcel in parcels_near(coil_site_mni_mm, nodes=plan.nodes)]
+            mean = _region_mean(correlations, plan, near, plan.sgacc)
             values[CONNECTIVITY_NAMES.index(COIL_SITE_SGACC_PROXY)] = mean
     return dict(zip(CONNECTIVITY_NAMES, values.tolist(), strict=True))
 
@@ -162,12 +163,16 @@ def segregation(within: float, between: float) -> float:
     return (within - between) / within if within >= MINIMUM_WITHIN_Z else np.nan
 
 
-def network_profile(connectome: Connectome | None) -> dict[str, float]:
+def network_profile(
+    connectome: Connectome | None, nodes: NodeTable | None = None
+) -> dict[str, float]:
     """Return the mean Fisher z between the left DLPFC and each network, for reports.
 
     Parameters
     ----------
     connectome : Connectome or None
+    nodes : NodeTable, optional
+        Of an atlas that the label grammar does not know.
 
     Returns
     -------
@@ -175,17 +180,12 @@ def network_profile(connectome: Connectome | None) -> dict[str, float]:
         By network. The region's own parcels are left out of their networks. NaN where unknown.
     """
     profile = dict.fromkeys(NETWORKS, np.nan)
-    plan = None if connectome is None else _plan(connectome.labels)
-    if connectome is None or plan is None or not plan.has_regions:
+    plan = None if connectome is None else _plan(connectome.labels, nodes)
+    if connectome is None or plan is None or not plan.dlpfc:
         return profile
-    target = regions()["left_dlpfc"].parcels
     for network in NETWORKS:
-        others = [
-            name
-            for name in centroids_mni_mm()
-            if parse_label(name).network == network and name not in target
-        ]
-        profile[network] = _region_mean(connectome.upper_triangle, plan, target, others)
+        others = [name for name in network_parcels(network, nodes) if name not in plan.dlpfc]
+        profile[network] = _region_mean(connectome.upper_triangle, plan, plan.dlpfc, others)
     return profile
 
 
@@ -207,24 +207,24 @@ def _region_mean(
 
 
 @lru_cache(maxsize=8)
-def _plan(labels: tuple[str, ...]) -> _Plan | None:
+def _plan(labels: tuple[str, ...], nodes: NodeTable | None = None) -> _Plan | None:
     """Return the plan for these labels, or None where they hold no network parcel."""
-    parcels = parse_labels(labels)
+    parcels = parse_labels(labels) if nodes is None else nodes.parcels(labels)
     positions = {parcel.name: position for position, parcel in enumerate(parcels)}
-    on_regions = has_regions(labels)
+    dlpfc, sgacc = (region_parcels(each, labels, nodes) for each in ("left_dlpfc", "sgacc_proxy"))
     edges = edges_by_network(parcels, list(NETWORKS), {**WITHIN, **BETWEEN})
     sizes = {name: len(indices) for name, indices in edges.items()}
-    if on_regions:
-        dlpfc, sgacc = regions()["left_dlpfc"].parcels, regions()["sgacc_proxy"].parcels
-        edges[DLPFC_SGACC_PROXY] = edges_between(positions, dlpfc, sgacc)
-        # Absent parcels count as unknown edges.
-        sizes[DLPFC_SGACC_PROXY] = len(dlpfc) * len(sgacc)
+    edges[DLPFC_SGACC_PROXY] = edges_between(positions, dlpfc, sgacc)
+    # Absent parcels count as unknown edges.
+    sizes[DLPFC_SGACC_PROXY] = len(dlpfc) * len(sgacc)
     names = [name for name in CONNECTIVITY_NAMES if len(edges.get(name, ())) > 0]
     if not names:
         return None
     return _Plan(
         positions=positions,
-        has_regions=on_regions,
+        nodes=nodes,
+        dlpfc=dlpfc,
+        sgacc=sgacc,
         groups=edge_groups([edges[name] for name in names], [sizes[name] for name in names]),
         places=np.array([CONNECTIVITY_NAMES.index(name) for name in names]),
         n_within=sum(name in WITHIN for name in names),

@@ -31,6 +31,7 @@ from features.connectivity import (
     WITHIN,
     connectivity_summary,
 )
+from features.nodes import NodeTable
 from features.summary import summarised_connectivity
 
 Domain = Literal["severity", "history", "medication", "person", "plan", "networks", "extra"]
@@ -305,7 +306,9 @@ def feature_table(
     return tuple(each for each in table if each.group in wanted)
 
 
-def patient_row(patient: Patient, features: Sequence[Feature]) -> npt.NDArray[np.float64]:
+def patient_row(
+    patient: Patient, features: Sequence[Feature], nodes: NodeTable | None = None
+) -> npt.NDArray[np.float64]:
     """Return one patient's numbers.
 
     Parameters
@@ -313,6 +316,8 @@ def patient_row(patient: Patient, features: Sequence[Feature]) -> npt.NDArray[np
     patient : Patient
     features : sequence of Feature, length p
         From `feature_table`.
+    nodes : NodeTable, optional
+        Of the connectome's atlas, where the label grammar does not know it.
 
     Returns
     -------
@@ -323,7 +328,7 @@ def patient_row(patient: Patient, features: Sequence[Feature]) -> npt.NDArray[np
     if any(each.compute is None for each in features):
         summary = patient.connectome_summary
         networks = (
-            connectivity_summary(patient.connectome, patient.coil_site_mni_mm)
+            connectivity_summary(patient.connectome, patient.coil_site_mni_mm, nodes)
             if summary is None
             else summarised_connectivity(summary)
         )

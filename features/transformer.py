@@ -13,6 +13,7 @@ from sklearn.utils import Tags
 
 from data_schemas.errors import DataError
 from data_schemas.patient import Patient
+from features.nodes import NodeTable
 from features.table import GROUPS, Feature, feature_table, patient_row
 
 
@@ -30,6 +31,8 @@ class PatientFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         The instruments of the model; totals on others are NaN. None takes any instrument.
     extra : sequence of Feature
         Declared further measurements, from `features.table.extra_feature`.
+    nodes : NodeTable, optional
+        Of the connectomes' atlas, where the label grammar does not know it.
 
     Examples
     --------
@@ -45,11 +48,13 @@ class PatientFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         depression_instrument: str | None = None,
         anxiety_instrument: str | None = None,
         extra: Sequence[Feature] = (),
+        nodes: NodeTable | None = None,
     ) -> None:
         self.groups = groups
         self.depression_instrument = depression_instrument
         self.anxiety_instrument = anxiety_instrument
         self.extra = extra
+        self.nodes = nodes
 
     @property
     def features(self) -> tuple[Feature, ...]:
@@ -91,7 +96,7 @@ class PatientFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             When something else than a Patient arrives, naming its position.
         """
         features = self.features
-        rows = [patient_row(patient, features) for patient in _patients(X)]
+        rows = [patient_row(patient, features, self.nodes) for patient in _patients(X)]
         return np.array(rows, dtype=np.float64).reshape(len(rows), len(features))
 
     def get_feature_names_out(
