@@ -57,6 +57,7 @@ A whole one, for a BIDS folder with scores in long form and connectomes as files
     [connectome]
     files = "derivatives/**/{id}_*_atlas-4S456Parcels_stat-pearsoncorrelation_relmat.tsv"
     required = false
+    # node_table = "aal2.tsv"        # for an atlas other than Schaefer and 4S: what its labels are
 
     [extra.stimsite_accumbens_fc]    # a further baseline number, declared
     column = "clinical.stim_nac_r"

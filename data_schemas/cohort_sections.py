@@ -5,7 +5,14 @@ from typing import Literal, Self
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from data_schemas.cohort_rules import known_instrument
-from data_schemas.cohort_tables import STRICT, Scalar, Source, SourceField, scalar_text
+from data_schemas.cohort_tables import (
+    STRICT,
+    Scalar,
+    Source,
+    SourceField,
+    inner_path,
+    scalar_text,
+)
 from data_schemas.extra import ExtraMeaning
 from data_schemas.outcome import OutcomeDefinition, OutcomeKind
 
@@ -106,6 +113,16 @@ class ConnectomeFiles(BaseModel):
     required: bool = Field(
         default=False, description="True leaves out participants without a connectome."
     )
+    node_table: str | None = Field(
+        default=None,
+        description="For an atlas other than Schaefer and 4S: a .tsv or .csv in the data folder "
+        "with the columns label, network (of the seven) and hemisphere, and optionally x, y, z.",
+    )
+
+    @field_validator("node_table")
+    @classmethod
+    def _table_stays_inside(cls, node_table: str | None) -> str | None:
+        return None if node_table is None else inner_path(node_table, (".tsv", ".csv"))
 
     @field_validator("files")
     @classmethod

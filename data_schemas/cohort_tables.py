@@ -1,5 +1,6 @@
 """How `cohort.toml` points into a study's own tables: tables, columns, units, row filters."""
 
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
@@ -80,6 +81,24 @@ class ParticipantFilter(RowFilter):
     because: str = Field(min_length=1, description="Words for the flow: who is kept here.")
 
 
+def inner_path(file: str, suffixes: Sequence[str]) -> str:
+    """Return the path of a file in the data folder.
+
+    Raises
+    ------
+    ValueError
+        When it leads elsewhere, or ends in none of the suffixes.
+    """
+    path = PurePosixPath(file)
+    if not path.parts or path.is_absolute() or ".." in path.parts or "\\" in file:
+        raise ValueError("must be a path inside the data folder, with '/' and without '..'")
+    if ":" in path.parts[0]:
+        raise ValueError("must be a path inside the data folder, without a drive")
+    if path.suffix.lower() not in suffixes:
+        raise ValueError(f"must end in one of: {', '.join(suffixes)}")
+    return file
+
+
 class CohortTable(BaseModel):
     """One file: where it lies and how its rows are known.
 
@@ -122,12 +141,7 @@ class CohortTable(BaseModel):
     @field_validator("file")
     @classmethod
     def _stays_inside(cls, file: str) -> str:
-        path = PurePosixPath(file)
-        if path.is_absolute() or ".." in path.parts or "\\" in file or ":" in path.parts[0]:
-            raise ValueError("must be a path inside the data folder, with '/' and without '..'")
-        if path.suffix.lower() not in TABLE_SUFFIXES:
-            raise ValueError(f"must end in one of: {', '.join(TABLE_SUFFIXES)}")
-        return file
+        return inner_path(file, TABLE_SUFFIXES)
 
     @field_validator("encoding")
     @classmethod

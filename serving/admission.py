@@ -6,7 +6,7 @@ from data_schemas.connectome import Connectome
 from data_schemas.connectome_summary import ConnectomeSummary
 from data_schemas.errors import DataError, FieldProblem, did_you_mean
 from data_schemas.patient import Patient
-from features.atlas import network_problem
+from features.nodes import label_refusal
 from features.summary import summary_problems
 from serving.model_document import ConnectomeRequirements, ModelDocument
 
@@ -100,8 +100,10 @@ def connectome_refusal(
     reason = requirements.quality.refusal(connectome)
     if reason is not None:
         return reason
-    if isinstance(connectome, Connectome) and network_problem(connectome.labels) is not None:
-        return "its labels are not those of the Schaefer or 4S atlas with seven networks"
+    if isinstance(connectome, Connectome):
+        reason = label_refusal(connectome.labels, requirements.node_table)
+        if reason is not None:
+            return reason
     trained, given = requirements.global_signal_regressed, connectome.global_signal_regressed
     if trained is None or given is None or trained == given:
         return None

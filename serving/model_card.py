@@ -47,6 +47,11 @@ def _inputs(document: ModelDocument) -> list[str]:
         for scale, instrument in scales
         if instrument is not None
     ]
+    if (table := document.connectome.node_table) is not None:
+        statements.append(
+            f"Connectomes are accepted on the {len(table.nodes)} parcels of its node table only; "
+            "which network each belongs to is the judgement of those who made the table."
+        )
     if document.required_fields:
         statements.append(f"Required fields: {', '.join(document.required_fields)}.")
     statements.append("Every other input may be missing; a missing one is unknown, never 'no'.")

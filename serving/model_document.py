@@ -20,6 +20,7 @@ from data_schemas.extra import ExtraDeclaration
 from data_schemas.instruments import INSTRUMENTS
 from data_schemas.outcome import OutcomeDefinition
 from data_schemas.patient import Patient
+from features.nodes import NodeTable
 from features.site_effects import SiteEffects
 
 FORMAT_VERSION: Final = 1
@@ -175,6 +176,11 @@ class ConnectomeRequirements(BaseModel):
     quality: ConnectomeQuality = Field(default_factory=ConnectomeQuality)
     global_signal_regressed: bool | None = Field(
         default=None, description="As in the training scans; null where unknown or mixed."
+    )
+    node_table: NodeTable | None = Field(
+        default=None,
+        description="What the labels of the training scans' atlas mean, and the only labels that "
+        "are accepted; null for the Schaefer and 4S atlases.",
     )
 
 

@@ -19,6 +19,7 @@ from data_schemas.prediction import (
     Interval,
     Notice,
 )
+from features.nodes import Node, NodeTable
 from features.site_effects import SiteEffects, SitePrior, SiteShift
 from serving.model_card import model_card
 from serving.model_document import BoosterDocument, ModelDocument, SpreadDocument
@@ -50,6 +51,17 @@ _PARTS_OF_SOME_MODELS = (
         unit="kg",
         minimum=0,
         maximum=100,
+    ),
+    NodeTable(
+        nodes=(
+            Node(
+                label="Frontal_Mid_2_L",
+                network="Cont",
+                hemisphere="left",
+                centroid_mni_mm=(-33.4, 35.1, 34.1),
+            ),
+            Node(label="Vermis_3"),
+        )
     ),
     SiteEffects(
         features=("fc_within_default",),

@@ -203,7 +203,8 @@ class ResponsePredictor:
         refuse_unfit(patient, self.document)
         refusal = self._connectome_refusal(patient)
         used = patient if refusal is None else patient.model_copy(update=_NO_SCAN)
-        row = self._scanners.without(patient_row(used, self._features), used)
+        nodes = self.document.connectome.node_table
+        row = self._scanners.without(patient_row(used, self._features, nodes), used)
         notices = self._notices(patient, refusal, row)
         reason = reason_to_abstain(row, self.document, self._reference)
         if reason is not None:

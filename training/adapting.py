@@ -19,6 +19,7 @@ from serving.known_scanners import named_features
 from serving.model_document import ModelDocument
 from serving.predictor import ResponsePredictor
 from serving.registry import resolve_model
+from training.cohort.node_tables import refuse_other_nodes
 from training.cohort.read import read_cohort
 from training.cohort.records import CohortMember, Progress
 from training.scans import PatientScans
@@ -86,14 +87,17 @@ def adapt_model(
             'To harmonise, train with method = "combat" under [harmonisation].'
         )
     cohort = read_cohort(cohort_path, data, progress)
+    refuse_other_nodes(cohort.name, cohort.nodes, parent.document.connectome.node_table)
     name, members = _members_of(cohort.members, site)
     patients = _scanned(members, cohort.folder, parent.document)
     features = named_features(parent.document, effects.features)
     covariates = named_features(parent.document, effects.covariates)
+    nodes = parent.document.connectome.node_table
+    measured = [patient_row(each, features, nodes) for each in patients]
     adapted = adapt(
         effects,
         name,
-        np.array([patient_row(each, features) for each in patients]).reshape(-1, len(features)),
+        np.array(measured).reshape(-1, len(features)),
         np.array([patient_row(each, covariates) for each in patients]).reshape(-1, len(covariates)),
     )
     predictor = parent.with_harmonisation(adapted)
@@ -126,7 +130,7 @@ def _scanned(
     members: Sequence[CohortMember], folder: Path, document: ModelDocument
 ) -> list[Patient]:
     """Return the patients whose connectome the model would use."""
-    scans = PatientScans(document.connectome.quality, folder)
+    scans = PatientScans(document.connectome.quality, folder, document.connectome.node_table)
     patients = [scans.attach(each) for each in members if each.connectome_files]
     return [
         each

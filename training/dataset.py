@@ -10,6 +10,7 @@ import numpy as np
 from data_schemas.errors import DataError
 from data_schemas.instruments import get_instrument
 from data_schemas.outcome import OutcomeKind
+from features.nodes import NodeTable
 from features.table import Feature, extra_feature, feature_table, patient_row
 from training.cohort.records import Cohort, CohortMember
 from training.config import HarmonisationConfig, TrainingConfig
@@ -85,6 +86,8 @@ class TrainingTable:
         First day of treatment, NaT where unknown; None where no day is known.
     harmonisation : HarmonisationConfig or None
         How connectivity is harmonised within each fold; X is as measured.
+    nodes : NodeTable or None
+        Of the scans' atlas, where the cohort gives one.
     """
 
     X: FloatArray
@@ -99,6 +102,7 @@ class TrainingTable:
     bystanders: Bystanders | None = None
     started: DateArray | None = None
     harmonisation: HarmonisationConfig | None = None
+    nodes: NodeTable | None = None
 
     @property
     def smaller_class(self) -> int:
@@ -169,7 +173,7 @@ def build_table(
     _check_outcomes(y, config)
     features = cohort_features(cohort, config)
     others = cohort.not_trained_on()
-    scans = PatientScans(config.connectome, cohort.folder)
+    scans = PatientScans(config.connectome, cohort.folder, cohort.nodes)
     report = counting(progress, len(members) + len(others))
     X = _rows(members, features, scans, report, workshop)
     motion = motion_by_outcome(scans.motion_mm(), y)
@@ -194,6 +198,7 @@ def build_table(
         bystanders=rest,
         started=_started(members),
         harmonisation=config.harmonisation,
+        nodes=cohort.nodes,
     )
 
 
@@ -245,7 +250,7 @@ def feature_rows(
     """
     X = np.empty((len(members), len(features)))
     for number, member in enumerate(members):
-        X[number] = patient_row(scans.attach(member), features)
+        X[number] = patient_row(scans.attach(member), features, scans.nodes)
         report()
     return X
 

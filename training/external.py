@@ -11,6 +11,7 @@ from data_schemas.errors import DataError
 from data_schemas.extra import ExtraDeclaration
 from serving.abstention import TrainingReference, reason_to_abstain
 from serving.predictor import ResponsePredictor
+from training.cohort.node_tables import refuse_other_nodes
 from training.cohort.read import read_cohort
 from training.cohort.records import CohortMember
 from training.config import TrainingConfig
@@ -93,8 +94,9 @@ def read_external(
     ------
     DataError
         When it cannot be read, nobody's outcome is known, all outcomes are alike, its patients are
-        rated on other instruments than the model's, or its scans were processed with global
-        signal regression and those of the training patients without, or the other way round.
+        rated on other instruments than the model's, its node table is another, or its scans were
+        processed with global signal regression and those of the training patients without, or the
+        other way round.
     """
     cohort = read_cohort(path, data, progress)
     members = cohort.trained_on()
@@ -106,7 +108,8 @@ def read_external(
             f"The external cohort {cohort.name} has {len(y)} patients with a known outcome, and "
             "not both outcomes among them; nothing can be judged on it."
         )
-    scans = PatientScans(config.connectome, cohort.folder)
+    refuse_other_nodes(cohort.name, cohort.nodes, table.nodes)
+    scans = PatientScans(config.connectome, cohort.folder, table.nodes)
     lost = [member for member in cohort.not_trained_on() if member.outcome is None]
     report = counting(progress, len(members) + len(lost))
     X = feature_rows(members, table.features, scans, report)

@@ -17,6 +17,7 @@ import numpy as np
 from data_schemas.connectome import ConnectomeQuality
 from data_schemas.patient import Patient
 from features.connectivity import CONNECTIVITY_NAMES, connectivity_summary
+from features.nodes import NodeTable
 from features.table import Feature, patient_row
 from training.cohort.records import CohortMember
 from training.engine.engines import Value
@@ -41,11 +42,14 @@ class ScanSettings:
         The cohort's data folder.
     cache : Path or None
         Where results are kept by content; None keeps none.
+    nodes : NodeTable or None
+        Of the scans' atlas, where the label grammar does not know it.
     """
 
     quality: ConnectomeQuality
     folder: Path
     cache: Path | None
+    nodes: NodeTable | None
 
 
 class ScanTask(NamedTuple):
@@ -64,15 +68,15 @@ def extract_patient(settings: ScanSettings, task: ScanTask) -> Mapping[str, Valu
         When a scan cannot be read.
     """
     paths = tuple(settings.folder / name for name in task.files)
-    digest = content_digest(paths, settings.quality, task.coil_site_mni_mm)
+    digest = content_digest(paths, settings.quality, settings.nodes, task.coil_site_mni_mm)
     kept = load_result(settings.cache, digest)
     if kept is not None:
         return kept
-    scans = PatientScans(settings.quality, settings.folder)
+    scans = PatientScans(settings.quality, settings.folder, settings.nodes)
     baseline = Patient(coil_site_mni_mm=task.coil_site_mni_mm)
     patient = scans.attach(CohortMember("", baseline, outcome=None, connectome_files=paths))
     counts, regressed = scans.counts(), scans.regressed()
-    summary = connectivity_summary(patient.connectome, patient.coil_site_mni_mm)
+    summary = connectivity_summary(patient.connectome, patient.coil_site_mni_mm, settings.nodes)
     result = {
         "features": np.array(list(summary.values())),
         "n_accepted": np.int64(counts.n_accepted),
@@ -111,7 +115,7 @@ def extracted_rows(
     X = X.reshape(len(members), len(features))
     scanned = [number for number, member in enumerate(members) if member.connectome_files]
     tasks = [_task(members[number], scans.folder) for number in scanned]
-    settings = ScanSettings(scans.quality, scans.folder, cache_folder())
+    settings = ScanSettings(scans.quality, scans.folder, cache_folder(), scans.nodes)
     found = dict(zip(scanned, _results(settings, tasks, workshop), strict=True))
     names = [feature.name for feature in features]
     columns = [

@@ -2,8 +2,9 @@
 
 The folder is named by the environment variable `TMS_RESPONSE_CACHE`; without it nothing is cached,
 since what is kept are numbers about patients, outside the folders of the cohort and the run. A
-result's name is a SHA-256 of the program, the quality limits, the planned coil site and the files,
-and nothing in the folder names a patient, a file or a site. It may be emptied at any time.
+result's name is a SHA-256 of the program, the quality limits, the node table of the atlas, the
+planned coil site and the files, and nothing in the folder names a patient, a file or a site. It may
+be emptied at any time.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_schemas.connectome import ConnectomeQuality
+from features.nodes import NodeTable
 from training.engine.engines import Value
 from training.engine.program import program_digest
 
@@ -38,14 +40,16 @@ def cache_folder() -> Path | None:
 def content_digest(
     paths: Sequence[Path],
     quality: ConnectomeQuality,
+    nodes: NodeTable | None,
     coil_site_mni_mm: Sequence[float] | None,
 ) -> str:
     """Return the name of a patient's result: a SHA-256 of all that it depends on.
 
     The names of files do not enter, but their ends, from which readers tell formats apart.
     """
-    settings = f"{program_digest()}\0{quality.model_dump_json()}\0{coil_site_mni_mm}\0"
-    digest = hashlib.sha256(settings.encode())
+    table = nodes.model_dump_json() if nodes else ""
+    settings = (program_digest(), quality.model_dump_json(), table, str(coil_site_mni_mm), "")
+    digest = hashlib.sha256("\0".join(settings).encode())
     for path in (each for one in paths for each in (one, *_companions(one))):
         digest.update(f"{path.name.rpartition('_')[2]}\0".encode())
         try:

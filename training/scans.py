@@ -11,8 +11,9 @@ import numpy as np
 from data_schemas.connectome import Connectome, ConnectomeQuality
 from data_schemas.errors import DataError
 from data_schemas.patient import Patient
+from features.nodes import NodeTable
 from training.cohort.records import CohortMember
-from training.cohort.scans import read_scan, relative_name
+from training.cohort.scans import read_scan, relative_name, scan_refusal
 from training.learning.rows import FloatArray
 from training.summary import ConnectomeCounts
 
@@ -26,11 +27,16 @@ class PatientScans:
         What a scan must reach to be used.
     folder : Path
         The cohort's data folder, relative to which errors name files.
+    nodes : NodeTable, optional
+        Of the scans' atlas, where the label grammar does not know it.
     """
 
-    def __init__(self, quality: ConnectomeQuality, folder: Path) -> None:
+    def __init__(
+        self, quality: ConnectomeQuality, folder: Path, nodes: NodeTable | None = None
+    ) -> None:
         self.quality = quality
         self.folder = folder
+        self.nodes = nodes
         self._refused: Counter[str] = Counter()
         self._accepted = 0
         self._regressed: set[bool] = set()
@@ -98,7 +104,7 @@ class PatientScans:
 
     def _read(self, path: Path) -> Connectome | None:
         scan = read_scan(path, self.folder)
-        if reason := self.quality.refusal(scan):
+        if reason := scan_refusal(scan, self.quality, self.nodes):
             self._refused[reason] += 1
             return None
         self._accepted += 1

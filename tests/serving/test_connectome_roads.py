@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,13 @@ from strategies import connectomes
 from data_schemas.connectome import Connectome
 from data_schemas.patient import Patient
 from data_schemas.prediction import Prediction
-from features.atlas import NETWORKS, network_problem
+from features.atlas import NETWORKS, network_problem, parse_labels
 from features.connectivity import CONNECTIVITY_NAMES, connectivity_summary
+from features.nodes import Node, NodeTable
 from serving.app import create_app
-from serving.predictor import ResponsePredictor
+from serving.model_card import model_card
+from serving.patient_frame import patients_from_frame, patients_to_frame
+from serving.predictor import DOCUMENT_FILE, ResponsePredictor
 
 _QUALITY = ("n_volumes", "mean_framewise_displacement_mm", "coverage", "global_signal_regressed")
 
@@ -60,10 +64,15 @@ def quality_of(connectome: Connectome) -> bytes:
     return json.dumps({name: getattr(connectome, name) for name in _QUALITY}).encode()
 
 
-def answers(app: FastAPI, record: dict[str, Any], scan: Connectome) -> Iterator[Prediction]:
+def answers(
+    app: FastAPI,
+    record: dict[str, Any],
+    scan: Connectome,
+    values: dict[str, Any] | None = None,
+) -> Iterator[Prediction]:
     """Ask by every road."""
     inline = {**record, "connectome": scan.model_dump(mode="json")}
-    summary = {**record, "connectome_summary": summary_of(scan)}
+    summary = {**record, "connectome_summary": values or summary_of(scan)}
     parts = (
         FormPart("patient", json.dumps(record).encode()),
         FormPart("quality", quality_of(scan)),
@@ -190,3 +199,60 @@ def test_a_summary_beside_a_connectome_is_refused(app: FastAPI, record: dict[str
     response = ask(app, "POST", "/predict", record={**record, **both})
     assert response.status_code == 422
     assert response.json()["error"]["fields"][0]["field"] == "connectome_summary"
+
+
+def in_other_words(scan: Connectome) -> tuple[Connectome, NodeTable]:
+    """Return a scan under labels that no grammar knows, and what they mean."""
+    names = {label: f"parcel of {label}" for label in sorted(scan.labels)}
+    nodes = tuple(
+        Node(label=names[p.name], network=p.network, hemisphere=p.hemisphere)
+        for p in parse_labels(scan.labels)
+    )
+    update = {"labels": tuple(names[label] for label in scan.labels)}
+    return scan.model_copy(update=update), NodeTable(nodes=nodes)
+
+
+def with_table(predictor: ResponsePredictor, table: NodeTable, folder: Path) -> ResponsePredictor:
+    """Return the model with a node table, as it comes back from its folder."""
+    predictor.save(folder)
+    document = predictor.document
+    connectome = document.connectome.model_copy(update={"node_table": table})
+    text = document.model_copy(update={"connectome": connectome}).to_text()
+    (folder / DOCUMENT_FILE).write_text(text, "utf-8")
+    return ResponsePredictor.load(folder)
+
+
+def test_a_model_with_a_node_table_answers_on_its_labels_by_every_road(
+    network_predictor: ResponsePredictor, record: dict[str, Any], tmp_path: Path
+) -> None:
+    scan = whole_scan()
+    renamed, table = in_other_words(scan)
+    predictor = with_table(network_predictor, table, tmp_path)
+    assert predictor.identity.version != network_predictor.identity.version
+    expected = network_predictor.predict(Patient.model_validate({**record, "connectome": scan}))
+    served = create_app(predictor)
+    for answer in answers(served, record, renamed, summary_of(scan)):
+        assert_same(answer, expected)
+    # As MLflow's pyfunc reads a table of patients.
+    patient = Patient.model_validate({**record, "connectome": renamed})
+    [framed] = patients_from_frame(patients_to_frame([patient]))
+    assert_same(predictor.predict(framed), expected)
+    assert "node table only" in " ".join(model_card(predictor).statements)
+
+
+def test_labels_outside_the_node_table_are_refused_with_a_sentence(
+    network_predictor: ResponsePredictor, record: dict[str, Any], tmp_path: Path
+) -> None:
+    scan = whole_scan()
+    renamed, table = in_other_words(scan)
+    predictor = with_table(network_predictor, table, tmp_path)
+    for app, sent, words in (
+        (create_app(predictor), scan, "labels that are not in the node table"),
+        (create_app(network_predictor), renamed, "another atlas needs a node_table"),
+    ):
+        body = {**record, "connectome": sent.model_dump(mode="json")}
+        response = ask(app, "POST", "/predict", record=body)
+        assert response.status_code == 200
+        notices = {each["code"]: each["message"] for each in response.json()["notices"]}
+        assert words in notices["connectome_refused"]
+        assert response.json()["response_probability"] is not None

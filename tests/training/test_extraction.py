@@ -12,6 +12,7 @@ from data_schemas.errors import DataError
 from data_schemas.outcome import Outcome
 from data_schemas.patient import Patient
 from features.connectivity import connectivity_summary
+from features.nodes import NodeTable
 from training.cohort.records import Cohort, CohortMember
 from training.config import load_config
 from training.dataset import TrainingTable, build_table
@@ -107,10 +108,12 @@ def test_an_extraction_stopped_half_way_goes_on(
     expected = build_table(cohort, CONFIG)
     read_files.clear()
 
-    def dies_at_the_sixth(connectome: Connectome, site: tuple[float, ...]) -> dict[str, float]:
+    def dies_at_the_sixth(
+        connectome: Connectome, site: tuple[float, ...], nodes: NodeTable | None
+    ) -> dict[str, float]:
         if len(read_files) == 6:
             raise KeyboardInterrupt
-        return connectivity_summary(connectome, site)
+        return connectivity_summary(connectome, site, nodes)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("training.extraction.connectivity_summary", dies_at_the_sixth)

@@ -45,7 +45,7 @@ def check_cohort(
     """
     reading = read_all(path, data, progress)
     spec, members = reading.spec, reading.members
-    scans = tuple(scan_issues(members, reading.folder))
+    scans = tuple(scan_issues(members, reading.folder, reading.nodes.table))
     issues = (*(i for i in scans if i.severity == "error"), *reading.findings.issues(),
               *(i for i in scans if i.severity != "error"))  # fmt: skip
     if members and not reading.findings.problems:

@@ -1,7 +1,7 @@
 """From a cohort folder to validated members: the door through which data enters."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from data_schemas.cohort import CohortSpec
@@ -20,6 +20,7 @@ from training.cohort.mapping import (
     patient_columns,
     specified_columns,
 )
+from training.cohort.node_tables import CohortNodes, cohort_nodes
 from training.cohort.outcomes import build_outcomes, read_totals
 from training.cohort.records import (
     Cohort,
@@ -41,6 +42,7 @@ class Reading:
     members: tuple[CohortMember, ...] = ()
     flow: tuple[FlowStep, ...] = ()
     columns: PatientColumns | None = None
+    nodes: CohortNodes = field(default_factory=CohortNodes)
     fingerprint: str = ""
 
 
@@ -80,6 +82,7 @@ def read_cohort(
         fingerprint=reading.fingerprint,
         simulated=reading.spec.simulated,
         folder=reading.folder,
+        nodes=reading.nodes.table,
     )
 
 
@@ -100,6 +103,7 @@ def read_all(
     folder = data_folder(spec_path, None if data is None else Path(data))
     reading = Reading(spec, folder, Findings())
     tables = _read_tables(reading)
+    reading.nodes = cohort_nodes(folder, spec, reading.findings)
     if not reading.findings.problems:
         study = Study(spec, tables, reading.findings)
         _read_members(reading, study, progress)
@@ -179,6 +183,7 @@ def _fingerprint(spec: bytes, tables: dict[str, Table], reading: Reading) -> str
     digest = hashlib.sha256(spec)
     for table in tables.values():
         digest.update(f"{table.spec.file}\0{table.digest}\0".encode())
+    digest.update(reading.nodes.digest.encode())
     paths = {path for member in reading.members for path in member.connectome_files}
     for path in sorted(paths):
         digest.update(f"{path.relative_to(reading.folder).as_posix()}\0".encode())

@@ -10,6 +10,7 @@ from data_schemas.cohort import CohortSpec
 from data_schemas.errors import DataError, FieldProblem
 from data_schemas.outcome import Outcome
 from data_schemas.patient import Patient
+from features.nodes import NodeTable
 
 Severity = Literal["error", "warning", "note"]
 
@@ -98,6 +99,8 @@ class Cohort:
         Whether no real person is in the data.
     folder : Path
         The data folder, relative to which messages name files.
+    nodes : NodeTable or None
+        Of the connectomes' atlas, where the spec gives one.
     """
 
     name: str
@@ -108,6 +111,7 @@ class Cohort:
     fingerprint: str
     simulated: bool
     folder: Path = Path()
+    nodes: NodeTable | None = None
 
     def trained_on(self) -> tuple[CohortMember, ...]:
         """Return the members to learn from: outcome known, in an arm that is trained on."""

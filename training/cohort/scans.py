@@ -7,11 +7,14 @@ from pathlib import Path
 
 from data_schemas.connectome import Connectome, ConnectomeQuality
 from data_schemas.errors import DataError
+from features.nodes import NodeTable, label_refusal
 from features.readers import read_connectome
 from training.cohort.records import CohortIssue, CohortMember
 
 
-def scan_issues(members: Sequence[CohortMember], folder: Path) -> Iterator[CohortIssue]:
+def scan_issues(
+    members: Sequence[CohortMember], folder: Path, nodes: NodeTable | None = None
+) -> Iterator[CohortIssue]:
     """Yield an error for every file that cannot be read, then what training would refuse.
 
     Parameters
@@ -20,6 +23,8 @@ def scan_issues(members: Sequence[CohortMember], folder: Path) -> Iterator[Cohor
         Whose files are read, one in memory at a time.
     folder : Path
         The data folder; files are named relative to it.
+    nodes : NodeTable, optional
+        Of the scans' atlas, where the cohort gives one.
     """
     refused: Counter[str] = Counter()
     regressed: set[bool] = set()
@@ -31,7 +36,7 @@ def scan_issues(members: Sequence[CohortMember], folder: Path) -> Iterator[Cohor
             message = str(error).removeprefix(f"{where}: ")
             yield CohortIssue("error", "connectome_unreadable", where, message)
             continue
-        if reason := ConnectomeQuality().refusal(scan):
+        if reason := scan_refusal(scan, ConnectomeQuality(), nodes):
             refused[reason] += 1
         elif scan.global_signal_regressed is not None:
             regressed.add(scan.global_signal_regressed)
@@ -39,8 +44,15 @@ def scan_issues(members: Sequence[CohortMember], folder: Path) -> Iterator[Cohor
         message = "Scans with and without global signal regression are mixed; use one kind."
         yield CohortIssue("error", "connectome_mixed", "connectome", message)
     for reason, count in sorted(refused.items()):
-        message = f"{count} scans are refused by the default quality limits: {reason}."
+        message = f"{count} scans are refused, by the default quality limits: {reason}."
         yield CohortIssue("warning", "connectome_refused", "connectome", message)
+
+
+def scan_refusal(
+    scan: Connectome, quality: ConnectomeQuality, nodes: NodeTable | None
+) -> str | None:
+    """Return why a scan is not learned from, as a clause, or None."""
+    return quality.refusal(scan) or label_refusal(scan.labels, nodes)
 
 
 def read_scan(path: Path, folder: Path) -> Connectome:

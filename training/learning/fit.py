@@ -99,7 +99,9 @@ def fit_predictor(
         # All that are declared: one that the model does not use is no mistake to send.
         extra_measurements=spec.extra_declarations(),
         connectome=ConnectomeRequirements(
-            quality=config.connectome, global_signal_regressed=table.global_signal_regressed
+            quality=config.connectome,
+            global_signal_regressed=table.global_signal_regressed,
+            node_table=table.nodes,
         ),
         harmonisation=harmoniser.effects,
         sites=tuple(table.site_names),
