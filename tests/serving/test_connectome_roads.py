@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from served_models import ask
 from strategies import connectomes
 
-from data_schemas.connectome import Connectome
+from data_schemas.connectome import Connectome, ConnectomeQuality
 from data_schemas.patient import Patient
+from data_schemas.positive_definite import has_eigenvalue_below
 from data_schemas.prediction import Prediction
 from features.atlas import NETWORKS, network_problem, parse_labels
 from features.connectivity import CONNECTIVITY_NAMES, connectivity_summary
@@ -103,16 +104,20 @@ def assert_same(one: Prediction, other: Prediction) -> None:
 @st.composite
 def scans(draw: st.DrawFn) -> Connectome:
     """Draw a connectome with any quality: refused, doubtful or sound."""
-    quality = {
+    facts = {
         "n_volumes": draw(st.none() | st.sampled_from([20, 149, 150, 400])),
         "mean_framewise_displacement_mm": draw(st.none() | st.floats(0, 1)),
         "global_signal_regressed": draw(st.none() | st.booleans()),
     }
     scan = draw(connectomes())
     coverage = draw(st.none() | st.just(dict.fromkeys(scan.labels, draw(st.floats(0, 1)))))
-    # A summary cannot tell that it comes from an atlas without networks.
+    # A summary cannot tell that it comes from an atlas without networks, or from no time series.
     assume(network_problem(scan.labels) is None)
-    return scan.model_copy(update={**quality, "coverage": coverage})
+    quality = ConnectomeQuality()
+    assume(
+        not has_eigenvalue_below(scan.upper_triangle, len(scan.labels), quality.minimum_eigenvalue)
+    )
+    return scan.model_copy(update={**facts, "coverage": coverage})
 
 
 @settings(
@@ -165,6 +170,20 @@ def test_the_gates_hold_for_summaries(
     response = ask(app, "POST", "/predict", record={**record, "connectome_summary": summary})
     codes = {notice["code"] for notice in response.json()["notices"]}
     assert ("connectome_refused" in codes) == refused
+
+
+def test_correlations_of_no_time_series_leave_the_clinical_prediction(
+    app: FastAPI, record: dict[str, Any]
+) -> None:
+    scan = whole_scan()
+    impossible = scan.model_copy(update={"upper_triangle": np.full(len(scan.upper_triangle), -0.5)})
+    alone = ask(app, "POST", "/predict", record=record).json()
+    body = {**record, "connectome": impossible.model_dump(mode="json")}
+    answer = ask(app, "POST", "/predict", record=body).json()
+    assert answer["response_probability"] == alone["response_probability"] is not None
+    notices = {each["code"]: each["message"] for each in answer["notices"]}
+    assert "not positive semi-definite" in notices["connectome_refused"]
+    assert "no time series have these correlations" in notices["connectome_refused"]
 
 
 @pytest.mark.parametrize(
