@@ -99,7 +99,12 @@ def test_health_metrics_card_and_documentation_are_served(
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/nowhere", 404), ("GET", "/", 404), ("GET", "/predict", 405)],
+    [
+        ("GET", "/nowhere", 404),
+        ("GET", "/", 404),
+        ("GET", "/predict", 405),
+        ("POST", "/livez", 404),
+    ],
 )
 def test_every_refusal_has_our_shape(
     client: httpx.Client, method: str, path: str, status: int
