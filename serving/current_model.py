@@ -91,11 +91,11 @@ def self_test(predictor: ResponsePredictor) -> None:
     """
     patient = Patient.model_validate(_complete_example(predictor.document))
     # Not as a caller would, whose answers are counted.
-    answer, _ = ResponsePredictor.predict_with_row(predictor, patient)
-    chance = answer.response_probability
+    answer, _ = ResponsePredictor.answer(predictor, patient)
+    chance = answer["response_probability"]
     if chance is None:
         return
-    total = answer.baseline_log_odds + sum(each.log_odds for each in answer.contributions)
+    total = answer["baseline_log_odds"] + sum(each["log_odds"] for each in answer["contributions"])
     if not 0 < chance < 1 or not math.isclose(logit(chance), total, abs_tol=_ADDITIVE_WITHIN):
         raise ModelError("The model's explanation does not add up to its probability.")
 

@@ -5,8 +5,9 @@ they make a label of every path that somebody asks for, whatever stands in it.
 """
 
 import os
+from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI, Response
 from prometheus_client import (
@@ -21,7 +22,6 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from data_schemas.patient import Patient
-from data_schemas.prediction import Prediction
 from serving.booster_text import FloatArray
 from serving.predictor import ResponsePredictor
 
@@ -64,15 +64,19 @@ def observe_request(route: str, seconds: float) -> None:
 class CountedPredictor(ResponsePredictor):
     """A predictor that counts its answers, whichever route asks it."""
 
-    def predict_with_row(
+    def answer(
         self, patient: Patient, *, explain: bool = True
-    ) -> tuple[Prediction, FloatArray]:
+    ) -> tuple[dict[str, Any], FloatArray]:
         """Answer for one patient, and count it; `predict` goes through here too."""
-        answer, row = super().predict_with_row(patient, explain=explain)
-        PREDICTIONS.labels(self.identity.version).inc()
-        if answer.abstained:
+        content, row = super().answer(patient, explain=explain)
+        self._answered.inc()
+        if content["abstained"]:
             ABSTENTIONS.labels(self.identity.version).inc()
-        return answer, row
+        return content, row
+
+    @cached_property
+    def _answered(self) -> Counter:
+        return PREDICTIONS.labels(self.identity.version)
 
 
 def show_model(new: ResponsePredictor, old: ResponsePredictor | None = None) -> None:

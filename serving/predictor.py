@@ -4,18 +4,17 @@ It is a folder of text, `model.json`, `booster.txt` and `spread.json`; reading i
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from math import isnan
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import TypeAdapter
 
 from data_schemas.errors import ModelError
 from data_schemas.patient import Patient
 from data_schemas.prediction import (
-    Contribution,
     Interval,
     ModelIdentity,
     Notice,
@@ -36,7 +35,6 @@ DOCUMENT_FILE = "model.json"
 BOOSTER_FILE = "booster.txt"
 SPREAD_FILE = "spread.json"
 _NO_SCAN = {"connectome": None, "connectome_summary": None}
-_CONTRIBUTIONS = TypeAdapter(tuple[Contribution, ...])
 
 
 class ResponsePredictor:
@@ -73,21 +71,19 @@ class ResponsePredictor:
         self._scanners = KnownScanners(document)
         self._reference = TrainingReference(document.features)
         self._model = CalibratedTrees(document, booster_text, spread_text)
-        self._described = [
-            {"feature": each.name, "label": each.label, "unit": each.unit}
-            for each in document.features
-        ]
+        self._described = [(each.name, each.label, each.unit) for each in document.features]
         self._standing_notices = standing_notices(document)
         self._outcome = PredictionOutcome(
             instrument=document.outcome.instrument,
             definition=document.outcome.describe(),
             horizon=document.outcome.horizon,
-        )
+        ).model_dump()
         self._identity = ModelIdentity(
             name=document.name,
             version=f"{document.version}+{document.digest}",
             trained_on=document.trained_on.sentence(),
         )
+        self._identity_content = self._identity.model_dump()
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -194,12 +190,13 @@ class ResponsePredictor:
             When the record does not fit the model: another instrument, a required field missing,
             an undeclared measurement.
         """
-        return self.predict_with_row(patient, explain=explain)[0]
+        content, _ = self.answer(patient, explain=explain)
+        return Prediction.model_validate(content)
 
-    def predict_with_row(
+    def answer(
         self, patient: Patient, *, explain: bool = True
-    ) -> tuple[Prediction, FloatArray]:
-        """Answer as `predict` does, and return the row of features, shape (p,), beside it."""
+    ) -> tuple[dict[str, Any], FloatArray]:
+        """Return what `predict` does as JSON content, and the row of features, shape (p,)."""
         refuse_unfit(patient, self.document)
         refusal = self._connectome_refusal(patient)
         used = patient if refusal is None else patient.model_copy(update=_NO_SCAN)
@@ -208,15 +205,10 @@ class ResponsePredictor:
         notices = self._notices(patient, refusal, row)
         reason = reason_to_abstain(row, self.document, self._reference)
         if reason is not None:
-            return self._prediction((reason, *notices), abstained=True), row
+            return self._content((reason, *notices)), row
         log_odds, contributions, interval = self._model.explained(row)
-        prediction = self._prediction(
-            notices,
-            probability=expit(log_odds),
-            interval=interval,
-            contributions=self._named(row, contributions) if explain else (),
-        )
-        return prediction, row
+        named = self._named(row, contributions) if explain else []
+        return self._content(notices, expit(log_odds), interval, named), row
 
     def predict_many(
         self, patients: Iterable[Patient], *, explain: bool = True
@@ -250,42 +242,43 @@ class ResponsePredictor:
             *self._standing_notices,
         )
 
-    def _named(self, row: FloatArray, contributions: FloatArray) -> tuple[Contribution, ...]:
+    def _named(self, row: FloatArray, contributions: FloatArray) -> list[dict[str, Any]]:
         """Return the contributions with their names, the largest first."""
         values, log_odds = row.tolist(), contributions.tolist()
-        named = [
-            {
-                **self._described[column],
-                # NaN is the only number that differs from itself.
-                "value": value if (value := values[column]) == value else None,
+        named = []
+        for column in np.argsort(-np.abs(contributions), kind="stable").tolist():
+            feature, label, unit = self._described[column]
+            value = None if isnan(values[column]) else values[column]
+            named.append({
+                "feature": feature, "label": label, "value": value, "unit": unit,
                 "log_odds": log_odds[column],
-            }
-            for column in np.argsort(-np.abs(contributions), kind="stable").tolist()
-        ]
-        # All at once: twice as fast as one after the other.
-        return _CONTRIBUTIONS.validate_python(named)
+            })  # fmt: skip
+        return named
 
-    def _prediction(
+    def _content(
         self,
         notices: tuple[Notice, ...],
-        *,
         probability: float | None = None,
         interval: Interval | None = None,
-        contributions: tuple[Contribution, ...] = (),
-        abstained: bool = False,
-    ) -> Prediction:
-        return Prediction(
-            response_probability=probability,
-            interval=interval,
-            base_rate=self.document.base_rate,
-            baseline_log_odds=self.baseline_log_odds,
-            contributions=contributions,
-            notices=notices,
-            abstained=abstained,
-            outcome=self._outcome,
-            model=self._identity,
-            prediction_id=str(uuid.uuid4()),
-        )
+        contributions: Sequence[dict[str, Any]] = (),
+    ) -> dict[str, Any]:
+        """Return the content of a `Prediction`; without a probability the model abstains.
+
+        Not the `Prediction` itself: to check it and write it as JSON would cost as much again as
+        to make it.
+        """
+        return {
+            "response_probability": probability,
+            "interval": interval and interval.model_dump(),
+            "base_rate": self.document.base_rate,
+            "baseline_log_odds": self.baseline_log_odds,
+            "contributions": contributions,
+            "notices": [each.model_dump() for each in notices],
+            "abstained": probability is None,
+            "outcome": self._outcome,
+            "model": self._identity_content,
+            "prediction_id": str(uuid.uuid4()),
+        }
 
 
 def _read(path: Path) -> str:

@@ -56,10 +56,10 @@ class FhirReader:
             422 where the model refuses the patient.
         """
         try:
-            prediction, row = self._predictor.predict_with_row(reading.patient)
+            content, row = self._predictor.answer(reading.patient)
         except DataError as error:
             raise refused(error) from None
-        return Predicted(prediction, row, self._predictor.feature_names)
+        return Predicted(content, row, self._predictor.feature_names)
 
 
 def add_fhir(

@@ -19,11 +19,16 @@ ANSWER_LIFETIME: Final = timedelta(hours=24)
 
 
 class Predicted(NamedTuple):
-    """A prediction and the row of features that it was made from."""
+    """The JSON content of a prediction, and the row of features that it was made from."""
 
-    prediction: Prediction
+    content: dict[str, Any]
     row: FloatArray
     feature_names: tuple[str, ...]
+
+    @property
+    def prediction(self) -> Prediction:
+        """The prediction itself."""
+        return Prediction.model_validate(self.content)
 
 
 @dataclass(frozen=True)
@@ -75,25 +80,25 @@ class Entry:
 
 def prediction_row(predicted: Predicted, asked: Asked, now: datetime) -> dict[str, Any]:
     """Return a row of the table `predictions`."""
-    prediction, interval = predicted.prediction, predicted.prediction.interval
+    content, interval = predicted.content, predicted.content["interval"]
     features = dict(zip(predicted.feature_names, predicted.row.tolist(), strict=True))
     return {
-        "prediction_id": prediction.prediction_id,
+        "prediction_id": content["prediction_id"],
         "recorded_at": now,
         "route": asked.route,
         "caller": asked.caller,
         "pseudonym": asked.patient.value if asked.patient else None,
         "key_id": asked.patient.key_id if asked.patient else None,
-        "model_name": prediction.model.name,
-        "model_version": prediction.model.version,
-        "instrument": prediction.outcome.instrument,
+        "model_name": content["model"]["name"],
+        "model_version": content["model"]["version"],
+        "instrument": content["outcome"]["instrument"],
         "features": orjson.dumps(features).decode(),  # what is unknown, NaN, becomes null
-        "probability": prediction.response_probability,
-        "interval_lower": interval.lower if interval else None,
-        "interval_upper": interval.upper if interval else None,
-        "interval_level": interval.level if interval else None,
-        "abstained": prediction.abstained,
-        "notices": orjson.dumps([each.model_dump() for each in prediction.notices]).decode(),
+        "probability": content["response_probability"],
+        "interval_lower": interval["lower"] if interval else None,
+        "interval_upper": interval["upper"] if interval else None,
+        "interval_level": interval["level"] if interval else None,
+        "abstained": content["abstained"],
+        "notices": orjson.dumps(content["notices"]).decode(),
     }
 
 

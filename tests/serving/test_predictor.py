@@ -1,9 +1,11 @@
 """The fitted model's answers: additive, named, and declined where they should be."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from strategies import patients as any_patients
@@ -45,10 +47,15 @@ def test_any_valid_patient_is_answered_or_refused(
     network_predictor: ResponsePredictor, patient: Patient
 ) -> None:
     try:
-        answer = network_predictor.predict(patient)
+        content, _ = network_predictor.answer(patient)
     except RefusedPatientError:
         return
-    assert Prediction.model_validate_json(answer.model_dump_json()) == answer
+    answer = Prediction.model_validate(content)
+    assert without_id(answer) == without_id(network_predictor.predict(patient))
+    # What HTTP sends, and what the schema would.
+    written = orjson.dumps(content)
+    assert json.loads(written) == json.loads(answer.model_dump_json())
+    assert Prediction.model_validate_json(written, strict=True) == answer
     assert answer.abstained == (answer.response_probability is None) == (answer.interval is None)
     if answer.interval is None or answer.response_probability is None:
         assert answer.contributions == ()
