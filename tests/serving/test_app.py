@@ -50,6 +50,35 @@ def test_http_and_python_give_the_same_answer(
         assert same_but_for_id(answer, predictor.predict(patient))
 
 
+def test_the_short_way_and_fastapi_answer_the_same(app: FastAPI, record: dict[str, Any]) -> None:
+    """A query, even an empty parameter, takes the longer way."""
+    direct, versioned, longer = (
+        ask(app, "POST", path, record=record)
+        for path in ("/predict", "/v1/predict", "/predict?other=")
+    )
+    assert direct.headers == versioned.headers == longer.headers
+    one, two, three = (
+        Prediction.model_validate_json(each.content) for each in (direct, versioned, longer)
+    )
+    assert same_but_for_id(one, two)
+    assert same_but_for_id(one, three)
+    for content, headers in (
+        (b"", {}),
+        (b"[1, 2", {}),
+        (b'{"age_years": 430}', {}),
+        (b"{}", {"content-type": "text/plain"}),
+        (b"{}", {"patient-id": ""}),
+        (b"--x", {"content-type": "multipart/form-data; boundary=x"}),
+    ):
+        direct, longer = (
+            ask(app, "POST", path, content, headers=headers)
+            for path in ("/predict", "/predict?other=")
+        )
+        assert direct.status_code >= 400
+        assert (direct.status_code, direct.content) == (longer.status_code, longer.content)
+        assert direct.headers == longer.headers
+
+
 def test_explanations_may_be_skipped(app: FastAPI, record: dict[str, Any]) -> None:
     explained = ask(app, "POST", "/predict", record=record).json()
     bare = ask(app, "POST", "/predict?explain=false", record=record).json()
