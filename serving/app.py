@@ -59,7 +59,7 @@ def create_app(
     ledger : Ledger or None
         Every prediction is in it before it is answered; with None, predictions are not kept.
     rate_limiter : RateLimiter, optional
-        Counts the requests of each caller; without it each worker grants its share of the limit.
+        Counts the requests of each caller, and outlasts this application; see `add_limits`.
     """
     recorder = Recorder(ledger)
     app = FastAPI(

@@ -2,10 +2,30 @@
 
 from fastapi import FastAPI
 
+from serving.leased_rate import LeasedTokens
+from serving.ledger.ledger import Ledger
 from serving.rate_limit import RateLimited, RateLimiter, TokenBuckets
 from serving.settings import n_workers, requests_per_minute, seconds_per_request
 from serving.time_limit import TimeLimited
 from serving.versions import VersionedPaths
+
+
+def limiter_of_settings(ledger: Ledger | None = None) -> RateLimiter | None:
+    """Return what counts the requests of each caller, or None where there is no limit.
+
+    Parameters
+    ----------
+    ledger : Ledger or None
+        Where all workers of a service, and all services on one PostgreSQL, count together; without
+        it each worker grants a caller its share of the limit.
+    """
+    per_minute = requests_per_minute()
+    if not per_minute:
+        return None
+    share = TokenBuckets(per_minute / n_workers())
+    if ledger is None or (n_workers() == 1 and not ledger.is_postgres):
+        return share
+    return LeasedTokens(ledger, per_minute, share)
 
 
 def add_limits(app: FastAPI, rate_limiter: RateLimiter | None = None) -> None:
@@ -15,11 +35,11 @@ def add_limits(app: FastAPI, rate_limiter: RateLimiter | None = None) -> None:
     ----------
     app : FastAPI
     rate_limiter : RateLimiter, optional
-        Shared by all workers; without it each worker grants a caller its share of the limit.
+        Outlasts the application, so that a new model does not fill the buckets; without it, that
+        of the settings without a ledger.
     """
     app.add_middleware(TimeLimited, seconds=seconds_per_request())
-    per_minute = requests_per_minute()
-    if rate_limiter is not None or per_minute:
-        limiter = rate_limiter or TokenBuckets(per_minute / n_workers())
+    limiter = rate_limiter or limiter_of_settings()
+    if limiter is not None:
         app.add_middleware(RateLimited, limiter=limiter)
     app.add_middleware(VersionedPaths)

@@ -12,12 +12,12 @@ from serving.failures import refusal
 from serving.requests import RequestError
 
 # Beyond these the caller that was away longest is forgotten, and starts with a full bucket.
-_REMEMBERED_CALLERS: Final = 10_000
-_SECONDS_OF_BURST: Final = 10.0
+REMEMBERED_CALLERS: Final = 10_000
+SECONDS_OF_BURST: Final = 10.0
 
 
 class RateLimiter(Protocol):
-    """Counts requests; one store may be shared by all workers."""
+    """Counts requests, in this process or in a store that all workers share."""
 
     async def seconds_to_wait(self, caller: str) -> float:
         """Count one request of a caller.
@@ -47,7 +47,7 @@ class TokenBuckets:
 
     def __init__(self, per_minute: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate = per_minute / 60.0
-        self._capacity = max(1.0, self._rate * _SECONDS_OF_BURST)
+        self._capacity = max(1.0, self._rate * SECONDS_OF_BURST)
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
@@ -58,7 +58,7 @@ class TokenBuckets:
         tokens = min(self._capacity, tokens + (now - since) * self._rate)
         allowed = tokens >= 1.0
         self._buckets[caller] = (tokens - 1.0 if allowed else tokens, now)
-        if len(self._buckets) > _REMEMBERED_CALLERS:
+        if len(self._buckets) > REMEMBERED_CALLERS:
             self._buckets.popitem(last=False)
         return 0.0 if allowed else (1.0 - tokens) / self._rate
 

@@ -89,14 +89,16 @@ class _ModelWorker:
         # Only workers need FastAPI; the process that starts them is ready sooner without.
         from serving.app import create_app  # noqa: PLC0415
         from serving.current_model import CurrentModel, ModelWatcher  # noqa: PLC0415
+        from serving.limits import limiter_of_settings  # noqa: PLC0415
         from serving.metrics import CountedPredictor, forget_dead_workers  # noqa: PLC0415
 
         forget_dead_workers()
         source, ledger = model_source(), open_ledger()
         _GATE.gate = gate_of_settings(used=ledger)
+        limiter = limiter_of_settings(ledger)
         current = CurrentModel(
             CountedPredictor.load(pointed_folder(source)),
-            lambda predictor: create_app(predictor, ledger),
+            lambda predictor: create_app(predictor, ledger, limiter),
         )
         _APPLICATION.app = current
         # What is loaded stays: the collector need not walk through it again and again.

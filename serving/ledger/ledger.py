@@ -24,7 +24,7 @@ from serving.ledger.outbox import ForwardingStore
 from serving.ledger.outcomes import record_outcome
 from serving.ledger.pseudonyms import PseudonymKeys
 from serving.ledger.schema import upgrade
-from serving.ledger.shared_memory import remember_once, take_token
+from serving.ledger.shared_memory import lease_tokens, remember_once
 from serving.ledger.tables import feedback
 from serving.ledger.writer import GroupWriter
 
@@ -148,9 +148,16 @@ class Ledger:
         """Return whether a key is new, and remember it; see `shared_memory.remember_once`."""
         return remember_once(self._present(), kind, key, expires, time.time())
 
-    def take_token(self, name: str, per_second: float, capacity: float) -> float:
-        """Take a token, or return the seconds to wait; see `shared_memory.take_token`."""
-        return take_token(self._present(), name, per_second, capacity, time.time())
+    def lease_tokens(
+        self, name: str, per_second: float, capacity: float, wanted: int
+    ) -> tuple[int, float]:
+        """Take tokens of a bucket that all workers share; see `shared_memory.lease_tokens`."""
+        return lease_tokens(self._present(), name, per_second, capacity, wanted)
+
+    @property
+    def is_postgres(self) -> bool:
+        """Whether other machines may share it."""
+        return self._database.is_postgres
 
     def close(self) -> None:
         """Write what waits, and close."""

@@ -1,9 +1,11 @@
 """What the workers of a service must know of each other: used tokens, and rates."""
 
 import hashlib
+import math
+import time
 from typing import Final
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
@@ -32,10 +34,10 @@ def remember_once(database: Database, kind: str, key: str, expires: float, now: 
         return connection.execute(_insert(connection, "remembered"), row).rowcount == 1
 
 
-def take_token(
-    database: Database, name: str, per_second: float, capacity: float, now: float
-) -> float:
-    """Take one token of a bucket, and return 0; or the seconds to wait where it is empty.
+def lease_tokens(
+    database: Database, name: str, per_second: float, capacity: float, wanted: int
+) -> tuple[int, float]:
+    """Take whole tokens of a bucket: those that are wanted, or as many as there are.
 
     Parameters
     ----------
@@ -47,26 +49,41 @@ def take_token(
         Tokens that flow in; more than 0.
     capacity : float
         Tokens that it holds at most; at least 1. A new bucket is full.
-    now : float
-        Seconds of the epoch. A clock that jumped back adds nothing, and takes nothing away.
+    wanted : int
+        At least 1.
+
+    Returns
+    -------
+    tuple of int and float
+        The tokens taken, and the seconds until there is one again; 0 where some were taken.
     """
     with database.transaction() as connection:
-        full = {"name": name, "tokens": capacity, "filled_at": now}
+        full = {"name": name, "tokens": capacity, "filled_at": _seconds(connection)}
         connection.execute(_insert(connection, "buckets"), full)
         query = select(buckets.c.tokens, buckets.c.filled_at).where(buckets.c.name == name)
         held, filled_at = connection.execute(query.with_for_update()).one()
+        # Read under the lock: a moment from before it would let the same tokens in twice.
+        now = _seconds(connection)
+        # A clock that jumped back adds nothing, and takes nothing away.
         tokens = min(capacity, held + max(0.0, now - filled_at) * per_second)
-        taken = tokens >= 1
+        taken = min(wanted, math.floor(tokens))
         change = update(buckets).where(buckets.c.name == name)
-        left = tokens - 1 if taken else tokens
-        connection.execute(change.values(tokens=left, filled_at=now))
-        return 0.0 if taken else (1 - tokens) / per_second
+        connection.execute(change.values(tokens=tokens - taken, filled_at=now))
+        return taken, 0.0 if taken else (1 - tokens) / per_second
+
+
+def _seconds(connection: Connection) -> float:
+    """Return seconds of the epoch, by one clock for all machines that share the database."""
+    if connection.dialect.name == "sqlite":
+        return time.time()
+    return float(connection.execute(_SERVER_SECONDS).scalar_one())
 
 
 def _insert(connection: Connection, table: str) -> Insert:
     return _INSERTIONS[connection.dialect.name][table].execution_options(preserve_rowcount=True)
 
 
+_SERVER_SECONDS: Final = select(func.extract("epoch", func.clock_timestamp()))
 _INSERTIONS: Final[dict[str, dict[str, Insert]]] = {
     "sqlite": {
         "remembered": sqlite.insert(remembered).on_conflict_do_nothing(),

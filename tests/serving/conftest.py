@@ -1,10 +1,12 @@
-"""Small models on random patients, for the tests of serving."""
+"""Small models on random patients and real databases, for the tests of serving."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from ledgers import PostgresServer, postgres_server
 from served_models import SITES, fit_predictor, random_patient
 
 from data_schemas.patient import Patient
@@ -73,3 +75,19 @@ def altered(predictor: ResponsePredictor) -> Callable[..., ResponsePredictor]:
         return ResponsePredictor(document, text)
 
     return alter
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL, which a test may stop and must start again."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.db'}"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.new_database()

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from clocks import Clock
 from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,14 +16,6 @@ from serving.app import create_app
 from serving.predictor import ResponsePredictor
 from serving.rate_limit import RateLimited, TokenBuckets
 from serving.settings import RATE_VARIABLE, WORKERS_VARIABLE
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @given(

@@ -134,9 +134,13 @@ def test_a_key_is_remembered_once_by_all_workers(open_ledger: OpenLedger, url: s
 def test_workers_share_a_bucket(open_ledger: OpenLedger, url: str) -> None:
     one, other = open_ledger(url), open_ledger(url)
     slow = 0.001
-    assert [ledger.take_token("caller", slow, 3) for ledger in (one, other, one)] == [0, 0, 0]
-    assert 900 < other.take_token("caller", slow, 3) <= 1000
-    assert one.take_token("another", slow, 3) == 0
+    assert one.lease_tokens("caller", slow, 5, 2) == (2, 0.0)
+    assert other.lease_tokens("caller", slow, 5, 2) == (2, 0.0)
+    assert one.lease_tokens("caller", slow, 5, 2) == (1, 0.0)
+    taken, seconds = other.lease_tokens("caller", slow, 5, 2)
+    assert taken == 0
+    assert 900 < seconds <= 1000
+    assert one.lease_tokens("another", slow, 5, 2) == (2, 0.0)
 
 
 def test_feedback_is_kept(open_ledger: OpenLedger, url: str) -> None:
