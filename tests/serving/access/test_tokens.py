@@ -1,44 +1,34 @@
 """Bearer tokens: only asymmetric, from a known issuer, for us, in time and once."""
 
-import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from signed_tokens import (
+    ISSUER,
+    JKU,
+    OTHER_KEY,
+    RSA_KEY,
+    SHORT_KEY,
+    URL,
+    signed,
+    write_token_settings,
+)
 
 from data_schemas.errors import ConfigurationError
 from serving.access.issuers import TokenSettings, read_token_settings
 from serving.access.once import OnceInProcess
 from serving.access.tokens import RefusedTokenError, TokenVerifier
 
-ISSUER, URL, PATH = "https://ehr.example.org", "https://tms.example.org", "/cds-services/tms"
-JKU = "https://ehr.example.org/jwks.json"
-EC_KEY = ec.generate_private_key(ec.SECP384R1())
-RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-SHORT_KEY = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505
-OTHER_KEY = ec.generate_private_key(ec.SECP384R1())
-
-
-def public(kid: str, key: Any) -> dict[str, Any]:
-    kind = jwt.algorithms.ECAlgorithm if isinstance(key, ec.EllipticCurvePrivateKey) else None
-    algorithm = kind or jwt.algorithms.RSAAlgorithm
-    return {**algorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid}
+PATH = "/cds-services/tms"
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> TokenSettings:
-    secret = {"kty": "oct", "k": "c2VjcmV0", "kid": "hmac"}
-    keys = [public("ec", EC_KEY), public("rsa", RSA_KEY), public("short", SHORT_KEY), secret]
-    (tmp_path / "jwks.json").write_text(json.dumps({"keys": keys}))
-    (tmp_path / "tokens.toml").write_text(
-        f'public_url = "{URL}"\n[[issuers]]\nissuer = "{ISSUER}"\nkeys = "jwks.json"\n'
-        f'scopes = ["predict"]\njku = ["{JKU}"]\n'
-    )
-    return read_token_settings(tmp_path / "tokens.toml")
+    return read_token_settings(write_token_settings(tmp_path))
 
 
 @pytest.fixture
@@ -48,21 +38,7 @@ def verifier(settings: TokenSettings) -> TokenVerifier:
 
 @pytest.fixture
 def token() -> Callable[..., str]:
-    numbers = iter(range(1000))
-
-    def make(
-        key: Any = EC_KEY,
-        algorithm: str = "ES384",
-        headers: dict[str, Any] | None = None,
-        **claims: Any,
-    ) -> str:
-        now = time.time()
-        content = {"iss": ISSUER, "aud": URL + PATH, "iat": now, "exp": now + 300,
-                   "jti": f"id-{next(numbers)}", **claims}  # fmt: skip
-        kept = {name: value for name, value in content.items() if value is not None}
-        return jwt.encode(kept, key, algorithm, headers={"kid": "ec", **(headers or {})})
-
-    return make
+    return partial(signed, PATH)
 
 
 def test_good_tokens_pass(verifier: TokenVerifier, token: Callable[..., str]) -> None:
