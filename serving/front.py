@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.access.callers import route_of
 from serving.access.gate import Gate
-from serving.failures import refusal
+from serving.failures import ContainedFailures, refusal
 from serving.logs import REQUEST_ID
 from serving.metrics import observe_request
 from serving.requests import RequestError
@@ -53,6 +53,8 @@ class Front:
     def __init__(self, app: ASGIApp, gate: Gate) -> None:
         self._app = app
         self._gate = gate
+        # An exception that left us would cost the caller BentoML's time limit, and its own 500.
+        self._contained = ContainedFailures(self._admit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -68,7 +70,7 @@ class Front:
         started = time.perf_counter()
         request_id = _request_id(scope)
         token = REQUEST_ID.set(request_id.decode())
-        label, need = route_of(scope["path"])
+        label, _ = route_of(scope["path"])
         status = 0
 
         async def send_with_headers(message: Message) -> None:
@@ -79,19 +81,23 @@ class Front:
             await send(message)
 
         try:
-            try:
-                caller = await self._gate.admit(scope, label, need)
-            except RequestError as error:
-                await refusal(error)(scope, receive, send_with_headers)
-                return
-            scope.setdefault("state", {})["caller"] = caller.name
-            await self._app(scope, receive, send_with_headers)
+            await self._contained(scope, receive, send_with_headers)
         finally:
             seconds = time.perf_counter() - started
             observe_request(label, seconds)
             if logger.isEnabledFor(logging.INFO):
                 _log(scope, label, status, seconds)
             REQUEST_ID.reset(token)
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        label, need = route_of(scope["path"])
+        try:
+            caller = await self._gate.admit(scope, label, need)
+        except RequestError as error:
+            await refusal(error)(scope, receive, send)
+            return
+        scope.setdefault("state", {})["caller"] = caller.name
+        await self._app(scope, receive, send)
 
 
 def for_origins(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:

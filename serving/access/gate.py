@@ -13,6 +13,8 @@ from serving.access.keys import KeyRing
 from serving.access.local import not_local
 from serving.access.once import OnceInProcess, OnceStore
 from serving.access.tokens import RefusedTokenError, TokenVerifier
+from serving.ledger.database import LedgerUnavailableError
+from serving.recording import ledger_unavailable
 from serving.requests import RequestError
 from serving.settings import access_required, keys_file, tokens_file
 
@@ -42,7 +44,7 @@ class Gate(Protocol):
         ------
         RequestError
             401 when the caller is not recognised, 403 when the caller may not do this, 404 when
-            the route is not for the caller to know.
+            the route is not for the caller to know, 503 when a token cannot be remembered.
         """
 
 
@@ -86,6 +88,9 @@ class KeyGate:
                 return await anyio.to_thread.run_sync(self._tokens.verify, text, path)
             except RefusedTokenError as error:
                 reason = str(error)
+            except LedgerUnavailableError:
+                # What cannot be remembered could be used again.
+                raise ledger_unavailable() from None
         audit(scope, label, "unknown", reason)
         message = (
             "A valid key or token is required: send the header 'Authorization: Bearer KEY'. "

@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 from fastapi import FastAPI, Request, Response
 from served_models import ask
+from signed_tokens import ISSUER, signed, write_token_settings
 from starlette.types import Message, Scope
 
 from data_schemas.prediction import ErrorBody
 from serving.access.gate import KeyGate, LocalGate, gate_of_settings
-from serving.access.issuers import Issuer, TokenSettings
+from serving.access.issuers import read_token_settings
 from serving.access.keys import KeyRing, new_key
-from serving.access.once import OnceInProcess
+from serving.access.once import OnceInProcess, OnceStore
 from serving.access.tokens import TokenVerifier
 from serving.front import Front, for_origins
+from serving.ledger.database import LedgerUnavailableError
 from serving.settings import ACCESS_VARIABLE, KEYS_VARIABLE, TOKENS_VARIABLE
 
 SECURITY = {
@@ -196,27 +198,41 @@ def test_without_access_control_only_this_machine_is_answered(inner: FastAPI) ->
         assert response.json()["error"]["code"] == "not_local"
 
 
+def with_tokens(inner: FastAPI, keys: Path, folder: Path, used: OnceStore) -> Front:
+    settings = read_token_settings(write_token_settings(folder))
+    return Front(inner, KeyGate(KeyRing(keys), TokenVerifier(settings, used)))
+
+
 def test_a_token_passes_where_tokens_are_accepted(
     inner: FastAPI, keys: Path, tmp_path: Path
 ) -> None:
-    import time
-
-    import jwt
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    public = jwt.algorithms.ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
-    path = tmp_path / "jwks.json"
-    path.write_text(json.dumps({"keys": [{**public, "kid": "one"}]}))
-    issuer = Issuer(issuer="ehr", keys=str(path), scopes=("predict",))
-    settings = TokenSettings(public_url="http://service", issuers=(issuer,))
-    front = Front(inner, KeyGate(KeyRing(keys), TokenVerifier(settings, OnceInProcess())))
-    now = time.time()
-    claims = {"iss": "ehr", "aud": "http://service/predict", "iat": now, "exp": now + 60}
-    token = jwt.encode({**claims, "jti": "1"}, key, "ES256", headers={"kid": "one"})
-    headers = {"authorization": f"Bearer {token}"}
-    assert ask(front, "POST", "/predict", headers=headers).text == "token:ehr"
+    front = with_tokens(inner, keys, tmp_path, OnceInProcess())
+    headers = {"authorization": f"Bearer {signed('/predict')}"}
+    assert ask(front, "POST", "/predict", headers=headers).text == f"token:{ISSUER}"
     assert ask(front, "POST", "/predict", headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "code"),
+    [(LedgerUnavailableError("away"), 503, "ledger_unavailable"),
+     (ValueError(PLANTED), 500, "internal_error")],
+)  # fmt: skip
+def test_where_a_token_cannot_be_remembered_it_does_not_pass(
+    inner: FastAPI, keys: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture,
+    failure: Exception, status: int, code: str,
+) -> None:  # fmt: skip
+    class Failing:
+        def remember_once(self, kind: str, key: str, expires: float) -> bool:
+            del kind, key, expires
+            raise failure
+
+    front = with_tokens(inner, keys, tmp_path, Failing())
+    headers = {"authorization": f"Bearer {signed('/predict')}"}
+    response = ask(front, "POST", "/predict", headers=headers)
+    assert response.status_code == status
+    assert ErrorBody.model_validate_json(response.content).error.code == code
+    assert SECURITY.items() <= response.headers.items()
+    assert PLANTED not in response.text + caplog.text
 
 
 def test_the_environment_names_the_gate(
