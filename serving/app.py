@@ -25,6 +25,7 @@ from serving.model_card import ModelCard, model_card
 from serving.multipart import Part, is_multipart
 from serving.openapi import batch_body, complete_openapi, patient_body, refusals
 from serving.outcome_route import add_outcomes
+from serving.pages.clinician import add_clinician_page
 from serving.predictor import ResponsePredictor
 from serving.rate_limit import RateLimiter
 from serving.recording import IDEMPOTENCY_HEADER, PATIENT_HEADER, Answer, Recorder
@@ -80,6 +81,7 @@ def create_app(
     _add_predict_batch(app, predictor, recorder)
     add_outcomes(app, ledger)
     _add_model(app, predictor)
+    add_clinician_page(app, predictor)
     reader = FhirReader(predictor)
     add_fhir(app, reader, recorder)
     store = MemoryFeedbackStore() if ledger is None else LedgerFeedbackStore(ledger)
