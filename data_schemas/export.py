@@ -12,10 +12,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from data_schemas.card_text import CardText
 from data_schemas.cohort import CohortSpec
 from data_schemas.connectome import Connectome
 from data_schemas.connectome_summary import ConnectomeSummary
 from data_schemas.errors import ConfigurationError, TmsResponseError
+from data_schemas.filled_card import FilledCard
 from data_schemas.instruments import Instrument
 from data_schemas.outcome import Outcome, OutcomeDefinition
 from data_schemas.outcome_report import OutcomeReport
@@ -39,10 +41,12 @@ _RANGES_ELSEWHERE = {
 }
 
 SCHEMAS: dict[str, type[BaseModel]] = {
+    "card_text": CardText,
     "cohort_spec": CohortSpec,
     "connectome": Connectome,
     "connectome_summary": ConnectomeSummary,
     "error": ErrorBody,
+    "filled_card": FilledCard,
     "instrument": Instrument,
     "outcome": Outcome,
     "outcome_definition": OutcomeDefinition,
