@@ -23,6 +23,7 @@ HELD_OUT_FILE: Final = "held_out.csv"
 STABILITY_FILE: Final = "stability.csv"
 RUN_FILE: Final = "run.json"
 REPORT_FILE: Final = "report.html"
+CARD_TEXT_FILE: Final = "card.toml"
 MODEL_FOLDER: Final = "model"
 # Measures that compare patients: those of different held-out sites had different fits, so where
 # rows within sites exist, they stand for the model. All else is read over all patients together.

@@ -1,0 +1,1 @@
+"""The model card: what a run says of its model, ordered by four standards."""
