@@ -25,10 +25,12 @@ from training.learning.fit import fit_predictor, served_rows
 from training.learning.models import MODEL_LABELS
 from training.learning.validation import served_model
 from training.performance.evaluation import EXTERNAL, headline, write_table
+from training.report.attributions import attributions_of
 from training.report.build import build_report
 from training.report.explain import explain, save_explanations
+from training.report.interactions import interaction_table
 from training.run_summary import summarise
-from training.stability.served import measure_stability
+from training.stability.served import Stability, measure_stability
 from training.summary import (
     EVALUATION_FILE,
     EXPLANATIONS_FILE,
@@ -86,8 +88,8 @@ class MadeRun:
         `evaluation.csv`.
     held_out : DataFrame
         `held_out.csv`; without rows where every prediction is in `out_of_fold.csv`.
-    stability : DataFrame or None
-        `stability.csv`; None without replicates.
+    stability : Stability or None
+        What the replicates say; None without any.
     external : ExternalPatients or None
         On whom the models were judged without a refit.
     """
@@ -96,7 +98,7 @@ class MadeRun:
     predictor: ResponsePredictor
     evaluation: pd.DataFrame
     held_out: pd.DataFrame
-    stability: pd.DataFrame | None
+    stability: Stability | None
     external: ExternalPatients | None
 
 
@@ -222,7 +224,7 @@ def make_run(
         predictor=stability.predictor if stability else predictor,
         evaluation=_with_outcomes({config.outcome: pd.concat(parts), **tables}),
         held_out=joined(held_out),
-        stability=stability.patients if stability else None,
+        stability=stability,
         external=external,
     )
 
@@ -256,8 +258,14 @@ def write_run(
     if len(made.held_out):
         write_table(made.held_out, folder / HELD_OUT_FILE)
     if made.stability is not None:
-        write_table(made.stability, folder / STABILITY_FILE)
+        write_table(made.stability.patients, folder / STABILITY_FILE)
     X = served_rows(table, predictor).X
-    save_explanations(folder / EXPLANATIONS_FILE, explain(predictor, X, table.y))
+    explanations = explain(predictor, X, table.y)
+    save_explanations(folder / EXPLANATIONS_FILE, explanations)
+    if explanations.any_signal:
+        attributions_of(
+            explanations, predictor.features, interaction_table(predictor, X),
+            made.stability.attribution if made.stability else None, config.validation.confidence,
+        ).write(folder)  # fmt: skip
     summary.save(folder)
     return summary

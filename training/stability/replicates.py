@@ -12,7 +12,7 @@ and recalibrated on patients whom its boosters had seen, and be far too sure of 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Final, Self
 
 import numpy as np
@@ -22,8 +22,14 @@ from training.config import TrainingConfig
 from training.dataset import TrainingTable
 from training.learning.fit import served_rows
 from training.learning.harmonising import fit_harmoniser
-from training.learning.models import BoostedModel, fit_boosted
+from training.learning.models import BoostedModel, FittedModel, fit_boosted
 from training.learning.rows import FloatArray, IntArray, SiteArray, TrainingRows
+from training.stability.attribution import (
+    Attribution,
+    attribute,
+    contributions_of,
+    explained_rows,
+)
 
 # Any number of its own: keeps these draws apart from all others that the seed starts.
 _STREAM: Final = 20_230_302
@@ -45,11 +51,14 @@ class BootstrapPlan:
         Of the served model.
     probes : ndarray of float, shape (m, p)
         Made-up rows of features that every replicate is asked about too, from `probe_rows`.
+    domains : tuple of str, length p
+        What each feature is about; empty to ask nothing of what replicates attribute to features.
     """
 
     rows: TrainingRows
     config: TrainingConfig
     probes: FloatArray
+    domains: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,11 +73,14 @@ class Replicates:
         The same of the plan's probes.
     recalibration_slope : ndarray of float, shape (replicates,)
         On out-of-fold margins of the replicate's own sample; 0 where no signal was found.
+    attribution : Attribution or None
+        What each attributes to the features, the replicates along the first axis.
     """
 
     log_odds: FloatArray
     probe_log_odds: FloatArray
     recalibration_slope: FloatArray
+    attribution: Attribution | None = None
 
     @classmethod
     def of(cls, results: Sequence[Mapping[str, FloatArray]]) -> Self:
@@ -79,6 +91,7 @@ class Replicates:
             recalibration_slope=np.concatenate(
                 [result["recalibration_slope"] for result in results]
             ),
+            attribution=_stacked(results),
         )
 
     def __len__(self) -> int:
@@ -100,7 +113,8 @@ def plan_bootstraps(
         With which it was fitted.
     """
     rows = served_rows(table, predictor)
-    return BootstrapPlan(rows, config, probe_rows(rows.X, config.seed))
+    domains = tuple(feature.domain for feature in predictor.features)
+    return BootstrapPlan(rows, config, probe_rows(rows.X, config.seed), domains)
 
 
 def probe_rows(X: FloatArray, seed: int) -> FloatArray:
@@ -126,7 +140,8 @@ def fit_replicate(plan: BootstrapPlan, number: int) -> dict[str, FloatArray]:
     Returns
     -------
     dict
-        One replicate's part of each field of `Replicates`, the slope of shape (1,).
+        One replicate's part of each field of `Replicates`, the slope of shape (1,); those of
+        `Attribution` besides.
     """
     rng = np.random.default_rng([_STREAM, plan.config.seed, number])
     drawn = draw_within_sites(plan.rows.site, rng)
@@ -140,7 +155,24 @@ def fit_replicate(plan: BootstrapPlan, number: int) -> dict[str, FloatArray]:
         "log_odds": fitted.log_odds(rows.X),
         "probe_log_odds": fitted.log_odds(plan.probes),
         "recalibration_slope": np.array([slope]),
+        **_attributed(fitted, rows.X, plan),
     }
+
+
+def _attributed(fitted: FittedModel, X: FloatArray, plan: BootstrapPlan) -> dict[str, FloatArray]:
+    if not plan.domains:
+        return {}
+    asked = explained_rows(len(X))
+    # Bands are those of the plan's own columns: a replicate may harmonise its values otherwise.
+    found = attribute(contributions_of(fitted, X[asked]), plan.rows.X[asked], plan.domains)
+    return dict(vars(found))
+
+
+def _stacked(results: Sequence[Mapping[str, FloatArray]]) -> Attribution | None:
+    names = [field.name for field in fields(Attribution)]
+    if not results or not all(name in result for result in results for name in names):
+        return None
+    return Attribution(**{name: np.array([each[name] for each in results]) for name in names})
 
 
 def draw_within_sites(site: SiteArray, rng: np.random.Generator) -> IntArray:

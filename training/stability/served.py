@@ -7,6 +7,7 @@ import pandas as pd
 from serving.predictor import ResponsePredictor
 from training.dataset import TrainingTable
 from training.engine.stage import run_stage
+from training.stability.attribution import Attribution
 from training.stability.measures import patient_table, stability_table
 from training.stability.replicates import Replicates, fit_replicate, plan_bootstraps
 from training.stability.spread import with_stability_interval
@@ -25,11 +26,14 @@ class Stability:
         Of the evaluation table.
     patients : DataFrame
         See `training.stability.measures.patient_table`.
+    attribution : Attribution or None
+        What each replicate attributes to the features.
     """
 
     predictor: ResponsePredictor
     rows: pd.DataFrame
     patients: pd.DataFrame
+    attribution: Attribution | None
 
 
 def measure_stability(
@@ -58,4 +62,5 @@ def measure_stability(
         predictor=with_stability_interval(predictor, plan, replicates),
         rows=stability_table(replicates, table, log_odds, model, config),
         patients=patient_table(replicates, log_odds, config.interval.level),
+        attribution=replicates.attribution,
     )

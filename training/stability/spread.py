@@ -19,14 +19,12 @@ from serving.model_document import IntervalDocument, SpreadDocument
 from serving.predictor import ResponsePredictor
 from serving.stability_interval import THOUSANDTHS, SpreadTable
 from training.learning.rows import FloatArray
+from training.stability.cuts import cuts_of
 from training.stability.replicates import BootstrapPlan, Replicates
 
 # On a simulated cohort of 635 patients three times the probes, twice the parts or a tenth of the
 # penalty changed the median error of an interval's end, 0.0025, by less than 0.001.
 _RIDGE: Final = 3.0
-_MOST_PARTS: Final = 16
-# Fewer patients beyond a cut would say something of single ones.
-FEWEST_BEYOND_A_CUT: Final = 20
 
 
 def with_stability_interval(
@@ -91,25 +89,3 @@ def _lost_spread(distance: FloatArray, approximated: FloatArray) -> float:
 
 def _cuts(X: FloatArray) -> list[FloatArray]:
     return [cuts_of(column[~np.isnan(column)]) for column in X.T]
-
-
-def cuts_of(values: FloatArray) -> FloatArray:
-    """Return where a feature may step: between values, and so that patients lie on both sides.
-
-    Up to 16 parts of about as many patients each; between any two values where there are no more
-    than 16 different ones. At least `FEWEST_BEYOND_A_CUT` patients lie in each part.
-
-    Examples
-    --------
-    >>> cuts_of(np.repeat([0.0, 1.0, 5.0], [100, 30, 3])).tolist()
-    [0.5]
-    """
-    different, counts = np.unique(values, return_counts=True)
-    smallest = 0.0 if len(different) <= _MOST_PARTS else len(values) / _MOST_PARTS
-    cuts, inside, beyond = [], 0, len(values)
-    for value, following, count in zip(different, different[1:], counts, strict=False):
-        inside, beyond = inside + count, beyond - count
-        if inside >= max(smallest, FEWEST_BEYOND_A_CUT) and beyond >= FEWEST_BEYOND_A_CUT:
-            cuts.append((value + following) / 2)
-            inside = 0
-    return np.array(cuts, dtype=np.float64)

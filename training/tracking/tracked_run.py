@@ -26,8 +26,12 @@ from serving.model_document import ModelDocument
 from serving.predictor import DOCUMENT_FILE
 from training.config import TrainingConfig
 from training.summary import (
+    DEPENDENCE_FILE,
+    DOMAINS_FILE,
     EVALUATION_FILE,
     HELD_OUT_FILE,
+    IMPORTANCE_FILE,
+    INTERACTIONS_FILE,
     MODEL_FOLDER,
     OUT_OF_FOLD_FILE,
     REPORT_FILE,
@@ -57,7 +61,10 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _TABLES: Final = (EVALUATION_FILE, OUT_OF_FOLD_FILE, SUMMARY_FILE, REPORT_FILE)
-_NOT_IN_EVERY_RUN: Final = (HELD_OUT_FILE, STABILITY_FILE)
+_NOT_IN_EVERY_RUN: Final = (
+    HELD_OUT_FILE, STABILITY_FILE,
+    IMPORTANCE_FILE, DOMAINS_FILE, DEPENDENCE_FILE, INTERACTIONS_FILE,
+)  # fmt: skip
 # A watcher that marks the run as killed holds its folder for a moment.
 _SECONDS_FOR_A_WATCHER: Final = 5.0
 

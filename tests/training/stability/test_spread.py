@@ -11,12 +11,8 @@ from stability_study import StabilityStudy, served_ends
 from serving.stability_interval import ReplicateSpread
 from training.learning.fit import fit_predictor
 from training.learning.models import BASE_RATE
-from training.stability.spread import (
-    FEWEST_BEYOND_A_CUT,
-    cuts_of,
-    fit_spread,
-    with_stability_interval,
-)
+from training.stability.cuts import FEWEST_BEYOND_A_CUT, cuts_of
+from training.stability.spread import fit_spread, with_stability_interval
 
 
 def test_new_patients_get_the_interval_of_the_replicates(study: StabilityStudy) -> None:
