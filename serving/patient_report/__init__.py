@@ -1,0 +1,1 @@
+"""One page about one prediction, for the patient and the clinician to read together."""
