@@ -205,6 +205,27 @@ def predict(
 
 
 @app.command()
+def explain(
+    model: Annotated[str, typer.Argument(help="Folder of a model, or models:/NAME@ALIAS.")],
+    patient: Annotated[Path, typer.Argument(help="One patient in a .json, or a file of patients.")],
+    *,
+    out: Annotated[Path, typer.Option(help="Page to write: .html. It holds the patient's data.")],
+    row: Annotated[
+        int | None, typer.Option(help="Which patient of the file, counted from 1.", min=1)
+    ] = None,
+) -> None:
+    """Write one page about one patient's prediction, to read together and to print."""
+    from serving.predictor import ResponsePredictor
+    from serving.registry import resolve_model
+    from training import explaining
+
+    explaining.check_report_path(out)
+    predictor = ResponsePredictor.load(resolve_model(model))
+    explaining.write_private(out, explaining.explain_patient(predictor, patient, row))
+    typer.echo(f"Report: {out}  (holds the patient's data; only you can read it)")
+
+
+@app.command()
 def adapt(
     model: Annotated[str, typer.Argument(help="Folder of a model, or models:/NAME@ALIAS.")],
     cohort: Cohort,

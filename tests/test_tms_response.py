@@ -25,6 +25,7 @@ COMMANDS = {
     "train": ("cohort", "--data", "--config", "--out", "--engine", "--resume", "--strict"),
     "plan": ("--parameters", "--prevalence", "--auc", "--patients", "--sites", "--external"),
     "predict": ("model", "patients", "--out"),
+    "explain": ("model", "patient", "--out", "--row"),
     "adapt": ("model", "cohort", "--out", "--site", "--data"),
     "report": ("run",),
     "serve": ("--model", "--host", "--port", "--workers", "--no-access"),
