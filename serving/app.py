@@ -26,6 +26,7 @@ from serving.multipart import Part, is_multipart
 from serving.openapi import batch_body, complete_openapi, patient_body, refusals
 from serving.outcome_route import add_outcomes
 from serving.pages.clinician import add_clinician_page
+from serving.patient_report.route import add_patient_report
 from serving.predictor import ResponsePredictor
 from serving.rate_limit import RateLimiter
 from serving.recording import IDEMPOTENCY_HEADER, PATIENT_HEADER, Answer, Recorder
@@ -80,6 +81,7 @@ def create_app(
     add_metrics(app)
     _add_predict_batch(app, predictor, recorder)
     add_outcomes(app, ledger)
+    add_patient_report(app, predictor, ledger)
     _add_model(app, predictor)
     add_clinician_page(app, predictor)
     reader = FhirReader(predictor)

@@ -96,7 +96,8 @@ class Front:
         except RequestError as error:
             await refusal(error)(scope, receive, send)
             return
-        scope.setdefault("state", {})["caller"] = caller.name
+        state = scope.setdefault("state", {})
+        state["caller"], state["sees_all"] = caller.name, "admin" in caller.scopes
         await self._app(scope, receive, send)
 
 

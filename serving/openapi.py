@@ -25,6 +25,7 @@ _REFUSALS: Final = {
     400: "The body is empty or not valid JSON, or no well-formed form.",
     408: "The body did not arrive in time.",
     404: "There is no such record.",
+    409: "What was asked for cannot be told any more: another model answers now.",
     413: "The body is too large.",
     415: "The body is announced as something else than it may be, or as compressed.",
     422: "A field is unknown, out of range, or does not fit the model.",

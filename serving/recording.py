@@ -147,6 +147,11 @@ def caller_of(request: Request) -> str:
     return caller[:200]
 
 
+def sees_all(request: Request) -> bool:
+    """Return whether the caller may see what others asked for, as access control found it."""
+    return bool(request.scope.get("state", {}).get("sees_all", False))
+
+
 def ledger_unavailable() -> RequestError:
     """Return the refusal of what cannot be recorded."""
     message = "The ledger cannot be written now, so that nothing is answered; try again later."

@@ -28,6 +28,7 @@ ROUTES: Final[dict[str, Need]] = {
 # Routes with a part that varies, by what stands before it; the label stands for all of them.
 PREFIXES: Final[dict[str, tuple[str, Need]]] = {
     "/cds-services/": ("/cds-services/{id}", "predict"),
+    "/predictions/": ("/predictions/{id}/report", "predict"),
     "/fhir/": ("/fhir/{path}", "predict"),
     "/page/": ("/page/{file}", "open"),
     "/static/": ("/static/{file}", "open"),

@@ -20,6 +20,7 @@ from serving.ledger.entries import (
     prediction_row,
     write_entries,
 )
+from serving.ledger.lookup import RecordedPrediction, find_prediction
 from serving.ledger.outbox import ForwardingStore
 from serving.ledger.outcomes import record_outcome
 from serving.ledger.pseudonyms import PseudonymKeys
@@ -117,6 +118,18 @@ class Ledger:
         if self._forwarding is not None and not self._forwarding.forward():
             raise LedgerUnavailableError("The ledger's server is away; report the outcome later.")
         return record_outcome(self._database, report, caller, self._clock())
+
+    def find_prediction(self, prediction_id: str) -> RecordedPrediction | None:
+        """Return a prediction made earlier; see `lookup.find_prediction`.
+
+        Raises
+        ------
+        LedgerUnavailableError
+            Also while PostgreSQL is away.
+        """
+        if self._forwarding is not None and not self._forwarding.forward():
+            raise LedgerUnavailableError("The ledger's server is away; try again later.")
+        return find_prediction(self._database, prediction_id)
 
     def record_feedback(self, service: str, caller: str, content: Mapping[str, Any]) -> None:
         """Write what a clinician did with a card.

@@ -15,6 +15,7 @@ from serving.predictor import ResponsePredictor
         ("/outcomes", "/outcomes", "outcomes"),
         ("/cds-services/a", "/cds-services/{id}", "predict"),
         ("/cds-services/a/feedback", "/cds-services/{id}", "predict"),
+        ("/predictions/a/report", "/predictions/{id}/report", "predict"),
         ("/metrics", "/metrics", "any"),
         ("/livez", "/livez", "open"),
         ("/", "/", "open"),
