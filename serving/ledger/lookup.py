@@ -1,5 +1,6 @@
 """A prediction made earlier, found by its identifier."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -45,6 +46,8 @@ class RecordedPrediction:
     notices: tuple[Notice, ...]
 
 
+# PostgreSQL takes not every text as a value.
+_IDENTIFIER: Final = re.compile("[0-9a-f-]{36}")
 _COLUMNS: Final = tuple(predictions.c[name] for name in RecordedPrediction.__dataclass_fields__)
 
 
@@ -56,6 +59,8 @@ def find_prediction(database: Database, prediction_id: str) -> RecordedPredictio
     LedgerUnavailableError
         When the database is away.
     """
+    if not _IDENTIFIER.fullmatch(prediction_id):
+        return None
     query = select(*_COLUMNS).where(predictions.c.prediction_id == prediction_id)
     with database.reading() as connection:
         found = connection.execute(query).mappings().one_or_none()

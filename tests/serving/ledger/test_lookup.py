@@ -1,8 +1,10 @@
 """A prediction is found by its identifier, as it was written, in both kinds of database."""
 
 import json
+import uuid
 from dataclasses import replace
 
+import pytest
 from ledgers import NOW, entry
 
 from data_schemas.prediction import Notice
@@ -28,6 +30,7 @@ def test_what_was_written_is_found(database: Database) -> None:
     assert found.notices == (notice,)
 
 
-def test_what_was_not_written_is_not_found(database: Database) -> None:
+@pytest.mark.parametrize("asked", ["", "another", "a\0b", "\ud800", str(uuid.uuid4()), "0" * 5000])
+def test_what_was_not_written_is_not_found(database: Database, asked: str) -> None:
     write_entries(database, [entry()], NOW)
-    assert find_prediction(database, "another") is None
+    assert find_prediction(database, asked) is None
