@@ -24,6 +24,9 @@ A whole one, for a BIDS folder with scores in long form and connectomes as files
     visit = "session_id"             # the column that names the visit
     baseline = "ses-pre"             # the visit at which Patient fields are read
 
+    [tables.weekly]
+    file = "phenotype/weekly.tsv"
+
     [[keep]]                         # who is in; each is a step of the flow
     column = "participants.diagnosis"
     one_of = ["MDD", "BD"]           # or equals, none_of, at_least, at_most
@@ -59,6 +62,12 @@ A whole one, for a BIDS folder with scores in long form and connectomes as files
     required = false
     # node_table = "aal2.tsv"        # for an atlas other than Schaefer and 4S: what its labels are
 
+    [course]                         # scores during treatment, for `train --course` alone
+    score = "weekly.hdrs17_total"    # a row a visit, in the table of session
+    session = "weekly.session"       # sessions received by then; or day, or week
+    ended = "clinical.last_session"  # where treatment was stopped early, else empty
+    # wide: visits = [{ week = 1, score = "clinical.hdrs_w1" }, { week = 2, ... }]
+
     [extra.stimsite_accumbens_fc]    # a further baseline number, declared
     column = "clinical.stim_nac_r"
     label = "Connectivity of the stimulated site with the nucleus accumbens"
@@ -76,6 +85,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from data_schemas import cohort_rules as rules
+from data_schemas.cohort_course import CourseColumns
 from data_schemas.cohort_sections import (
     Arms,
     ConnectomeFiles,
@@ -121,6 +131,7 @@ class CohortSpec(BaseModel):
     outcome: OutcomeColumns
     arms: Arms | None = None
     connectome: ConnectomeFiles | None = None
+    course: CourseColumns | None = None
     extra: dict[ExtraName, ExtraMeasurement] = Field(
         default_factory=dict, description="Further baseline numbers, by name."
     )
@@ -141,6 +152,8 @@ class CohortSpec(BaseModel):
         before = {**self.predictors(), "outcome.baseline": outcome.baseline}
         yield from rules.post_treatment(before, outcome.final, tables)
         yield from rules.dates_as_predictors(before, self.treatment.start_date, tables)
+        if self.course is not None:
+            yield from self.course.broken_rules(before, tables)
         for name, extra in self.extra.items():
             yield from rules.wrong_units(f"extra.{name}", extra, extra.unit)
             if reason := post_treatment_reason(name):
@@ -166,7 +179,8 @@ class CohortSpec(BaseModel):
         }
         start = self.treatment.start_date
         dates = {"treatment.start_date": start} if start else {}
-        return {**filters, **self.predictors(), **outcome, **arms, **dates}
+        course = self.course.sources() if self.course else {}
+        return {**filters, **self.predictors(), **outcome, **arms, **dates, **course}
 
     def place(self, reference: str) -> tuple[str, str]:
         """Return the table and the column of a 'table.column' of this spec."""

@@ -16,6 +16,7 @@ from data_schemas.card_text import CardText
 from data_schemas.cohort import CohortSpec
 from data_schemas.connectome import Connectome
 from data_schemas.connectome_summary import ConnectomeSummary
+from data_schemas.course import Course
 from data_schemas.errors import ConfigurationError, TmsResponseError
 from data_schemas.filled_card import FilledCard
 from data_schemas.instruments import Instrument
@@ -45,6 +46,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "cohort_spec": CohortSpec,
     "connectome": Connectome,
     "connectome_summary": ConnectomeSummary,
+    "course": Course,
     "error": ErrorBody,
     "filled_card": FilledCard,
     "instrument": Instrument,

@@ -44,7 +44,7 @@ def _refused(text: str) -> str:
 
 def test_the_documented_example_is_a_spec() -> None:
     spec = parse_cohort_spec(_documented())
-    assert list(spec.tables) == ["participants", "clinical", "hdrs17"]
+    assert list(spec.tables) == ["participants", "clinical", "hdrs17", "weekly"]
     assert spec.patient["age_years"].column == "participants.age"
     assert spec.patient["coil_site_mni_mm"].references() == (
         "clinical.x",

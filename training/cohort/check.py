@@ -86,6 +86,10 @@ def _missingness(reading: Reading) -> Iterator[Missingness]:
         without = sum(not member.connectome_files for member in reading.members)
         place = reading.spec.connectome.files
         yield Missingness("connectome", place, without, len(reading.members))
+    if reading.spec.course is not None:
+        without = sum(member.course is None for member in reading.members)
+        place = "scores during treatment"
+        yield Missingness("course", place, without, len(reading.members))
 
 
 def _rates(members: Sequence[CohortMember], spec: CohortSpec) -> Iterator[GroupRates]:

@@ -9,6 +9,7 @@ from data_schemas.errors import DataError, FieldProblem, did_you_mean
 from data_schemas.instruments import get_instrument
 from training.cohort.connectomes import connectome_files
 from training.cohort.converting import Values, mapped
+from training.cohort.courses import read_courses
 from training.cohort.dates import start_dates
 from training.cohort.doubts import report_doubts
 from training.cohort.files import data_folder, find_spec, load_spec
@@ -155,10 +156,15 @@ def _read_members(reading: Reading, study: Study, progress: Progress | None) -> 
     reading.columns = patient_columns(study, baseline.as_field())
     patients = build_patients(reading.columns, len(study.ids), findings, progress)
     outcomes = build_outcomes(baseline, final, get_instrument(spec.outcome.instrument))
-    everybody = zip(study.ids, patients, outcomes, _arms(study), start_dates(study), strict=True)
+    everybody = zip(
+        study.ids, patients, outcomes, _arms(study), start_dates(study), read_courses(study),
+        strict=True,
+    )  # fmt: skip
     members = [
-        CohortMember(name, patient, outcome, arm, files.get(name, ()), started)
-        for name, patient, outcome, arm, started in everybody
+        CohortMember(
+            name, patient, outcome, arm, files.get(name, ()), started, so_far.course, so_far.ended
+        )
+        for name, patient, outcome, arm, started, so_far in everybody
         if patient is not None
     ]
     flow = list(selection.flow)

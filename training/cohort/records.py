@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from data_schemas.cohort import CohortSpec
+from data_schemas.course import Course
 from data_schemas.errors import DataError, FieldProblem
 from data_schemas.outcome import Outcome
 from data_schemas.patient import Patient
@@ -37,6 +38,10 @@ class CohortMember:
     treatment_started : date or None
         Day of the first session, the first of the month or year where no more is known. It tells
         who came later and is no part of `patient`.
+    course : Course or None
+        Scores during treatment, no part of `patient` either; None where there are none.
+    course_ended_week : float or None
+        Week in which treatment was stopped early; None where it was not, or nothing is known.
     """
 
     id: str
@@ -45,6 +50,8 @@ class CohortMember:
     arm: str | None = None
     connectome_files: tuple[Path, ...] = ()
     treatment_started: date | None = None
+    course: Course | None = None
+    course_ended_week: float | None = None
 
 
 @dataclass(frozen=True)

@@ -204,6 +204,26 @@ class Missing(Section):
     outcome_others: Share
 
 
+class Course(Section):
+    """Weekly scores during treatment, given the totals before and after; one entry a week."""
+
+    variance_explained: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
+    share_reached: tuple[Positive, ...]
+    deviation_correlation: Correlation
+    visit_shift_sessions: tuple[int, ...]
+    visit_shift_share: tuple[Share, ...]
+    visit_missing: Share
+    stopped_early: Share
+
+    @model_validator(mode="after")
+    def _entries_belong_together(self) -> Self:
+        if len(self.variance_explained) != len(self.share_reached):
+            raise ValueError("variance_explained and share_reached need one entry a week each")
+        if len(self.visit_shift_sessions) != len(self.visit_shift_share):
+            raise ValueError("every shift of a visit needs its share")
+        return self
+
+
 class Scans(Section):
     """Who has a scan, how long it is, how much the patient moved."""
 

@@ -42,6 +42,7 @@ class SimulatorParameters(sections.Section):
     profiles: dict[str, sections.Profile]
     roster: sections.Roster
     missing: sections.Missing
+    course: sections.Course
     scans: sections.Scans
     matrices: sections.Matrices
     sha256: str

@@ -10,6 +10,7 @@ import numpy as np
 from data_schemas.instruments import get_instrument
 from training.simulator.clinical import OUTCOME_INSTRUMENT, Outcomes
 from training.simulator.columns import COLUMNS, Column, FloatArray
+from training.simulator.course import SESSIONS_A_WEEK, draw_course
 from training.simulator.dates import START_COLUMN, START_MEANING, start_dates
 from training.simulator.draw import PatientDraw
 from training.simulator.scales import RoundedScale
@@ -28,6 +29,7 @@ CONNECTOME_FILES: Final = (
 # The tables that are not made of `COLUMNS` alone: totals at two visits.
 _REPEATED: Final = {"hdrs17": "HDRS-17", "phq9": "PHQ-9"}
 _AT_BASELINE: Final = "gad7"
+_COURSE, _ATTENDANCE = "course", "attendance"
 
 
 def participant_ids(n_patients: int) -> list[str]:
@@ -53,7 +55,38 @@ def table_files(draw: PatientDraw) -> dict[str, str]:
             cells = {"session_id": [BASELINE] * len(ids), **cells}
             about = {"session_id": _session({BASELINE: "Before the first session."}), **about}
         files |= _table(table, {"participant_id": ids, **cells}, about)
-    return files | _repeated_tables(draw, ids)
+    return files | _repeated_tables(draw, ids) | _course_tables(draw, ids)
+
+
+def _course_tables(draw: PatientDraw, ids: Sequence[str]) -> dict[str, str]:
+    """Return the scores during treatment, a row a visit, and who stopped early."""
+    course = draw_course(draw)
+    patient, week = np.nonzero(course.observed)
+    received, total = course.sessions_received, course.score[patient, week]
+    session = course.session[patient, week].astype(np.float64)
+    sentence = _range_sentence(OUTCOME_INSTRUMENT)
+    columns = {
+        "session": Column("session", _COURSE, "", "Sessions received by then.", "never"),
+        "hdrs17_total": Column("hdrs17_total", _COURSE, "", sentence, "never", "points"),
+        "sessions_received": Column(
+            "sessions_received", _ATTENDANCE, "",
+            "Sessions of those who stopped before the plan ended; n/a for the others.", "never",
+        ),
+    }  # fmt: skip
+    texts = {
+        name: columns[name].texts(values)
+        for name, values in (
+            ("session", session), ("hdrs17_total", total), ("sessions_received", received),
+        )
+    }  # fmt: skip
+    about = {name: _about(column) for name, column in columns.items()}
+    attended = {"sessions_received": about.pop("sessions_received")}
+    ended = {"sessions_received": texts.pop("sessions_received")}
+    rated = {"participant_id": [ids[number] for number in patient.tolist()], **texts}
+    return {
+        **_table(_COURSE, rated, about),
+        **_table(_ATTENDANCE, {"participant_id": list(ids), **ended}, attended),
+    }
 
 
 def _repeated_tables(draw: PatientDraw, ids: Sequence[str]) -> dict[str, str]:
@@ -170,6 +203,7 @@ def _cohort_toml(draw: PatientDraw, table: str) -> str:
         f'start_date = "participants.{START_COLUMN}"',
         "",
         *_table_sections(phenotypes, table),
+        *(_course_table_lines() if instrument == OUTCOME_INSTRUMENT else ()),
         "[patient]",
         *_patient_lines(),
         "",
@@ -182,6 +216,8 @@ def _cohort_toml(draw: PatientDraw, table: str) -> str:
         "[connectome]",
         f'files = "{CONNECTOME_FILES}"',
         "required = false",
+        # The scores during treatment are totals of this instrument alone.
+        *(_course_lines() if instrument == OUTCOME_INSTRUMENT else ()),
     ]
     return "\n".join(lines) + "\n"
 
@@ -195,6 +231,25 @@ def _table_sections(tables: Iterable[str], repeated: str) -> list[str]:
             lines += ['visit = "session_id"', f'baseline = "{BASELINE}"']
         lines.append("")
     return lines
+
+
+def _course_table_lines() -> list[str]:
+    return [
+        line
+        for table in (_COURSE, _ATTENDANCE)
+        for line in (f"[tables.{table}]", f'file = "phenotype/{table}.tsv"', "")
+    ]
+
+
+def _course_lines() -> list[str]:
+    return [
+        "",
+        "[course]",
+        f'score = "{_COURSE}.hdrs17_total"',
+        f'session = "{_COURSE}.session"',
+        f"sessions_a_week = {SESSIONS_A_WEEK}",
+        f'ended = "{_ATTENDANCE}.sessions_received"',
+    ]
 
 
 def _patient_lines() -> list[str]:

@@ -4,7 +4,7 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 
-Purpose = Literal["sites", "patients", "missing", "phq9", "scans", "matrices", "dates"]
+Purpose = Literal["sites", "patients", "missing", "phq9", "scans", "matrices", "dates", "course"]
 _ORDER: Final = get_args(Purpose)
 
 

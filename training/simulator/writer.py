@@ -4,7 +4,8 @@
 
     OUT/
       README  dataset_description.json  participants.tsv  participants.json
-      phenotype/*.tsv, *.json          one table and one sidecar each
+      phenotype/*.tsv, *.json          one table and one sidecar each; course.tsv holds the scores
+                                       during treatment, attendance.tsv who stopped early
       derivatives/xcp_d/sub-*/ses-pre/func/
         *_atlas-4S456Parcels_stat-pearsoncorrelation_relmat.tsv, .json
         *_desc-linc_qc.tsv             volumes and motion, as XCP-D writes them

@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 from data_schemas import cohort as grammar
+from data_schemas.course import Course
 from data_schemas.outcome import Outcome
 from data_schemas.patient import Patient
 from training.cohort.read import read_cohort
@@ -20,10 +21,10 @@ sub-02 999 M B BD sham 999
 sub-03 30 F B PTSD active 2020
 """,
     "phenotype/clinical.tsv": """\
-participant_id failed_trials episode_weeks bzd hama x y z stim_nac_r
-sub-02 n/a 52 no 20 n/a n/a n/a -0.25
-sub-01 3 104 yes 24 -38 44 26 0.1
-sub-03 1 10 no 5 -38 44 26 0.2
+participant_id failed_trials episode_weeks bzd hama x y z stim_nac_r last_session
+sub-02 n/a 52 no 20 n/a n/a n/a -0.25 n/a
+sub-01 3 104 yes 24 -38 44 26 0.1 12
+sub-03 1 10 no 5 -38 44 26 0.2 n/a
 """,
     "phenotype/hdrs17.tsv": """participant_id session_id hdrs17_total
 sub-01 ses-post 11
@@ -31,6 +32,10 @@ sub-01 ses-pre 22
 sub-02 ses-pre 26
 sub-02 ses-post 25
 sub-03 ses-pre 18
+""",
+    "phenotype/weekly.tsv": """participant_id session hdrs17_total
+sub-01 10 15
+sub-01 5 19
 """,
     SCAN: "Node a b\n",
 }
@@ -66,5 +71,9 @@ def test_the_documented_example_reads_the_folder_it_describes(tmp_path: Path) ->
     assert second.patient.coil_site_mni_mm is None
     assert second.connectome_files == ()
     assert [member.treatment_started for member in cohort.members] == [date(2021, 3, 4), None]
+    visits = [{"session": 5, "score": 19}, {"session": 10, "score": 15}]
+    assert first.course == Course.model_validate({"visits": visits})
+    assert (first.course_ended_week, second.course_ended_week) == (12 / 5, None)
+    assert second.course is None
     assert [member.arm for member in cohort.members] == ["active", "sham"]
     assert [step.remaining for step in cohort.flow] == [3, 2, 2, 1]

@@ -158,6 +158,7 @@ def test_every_column_has_its_entry_in_the_sidecar(cohort: SimulatedCohort) -> N
 
     assert {table.stem for table in tables} == {
         "participants", "clinical_history", "medication", "plan", "gad7", "hdrs17", "phq9",
+        "course", "attendance",
     }  # fmt: skip
     for table in tables:
         header = pd.read_csv(table, sep="\t", nrows=0).columns.tolist()
