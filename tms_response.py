@@ -16,6 +16,7 @@ import typer
 
 from data_schemas.errors import DataError, TmsResponseError, UsageError
 from serving.ledger.command_line import app as ledger_app
+from training.monitoring.command_line import monitor
 
 TRACEBACK_VARIABLE = "TMS_RESPONSE_TRACEBACK"
 INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
@@ -312,6 +313,9 @@ def revoke_key(key_id: Annotated[str, typer.Argument(help="As `key list` shows i
     revoke(keys_file(), key_id)
 
 
+app.command()(monitor)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; every error becomes a sentence here.
 
@@ -323,8 +327,8 @@ def run(arguments: Sequence[str]) -> int:
     Returns
     -------
     int
-        0 fine, 2 usage, 10 data, 11 configuration, 12 model, 13 service, 1 a fault of ours,
-        130 interrupted.
+        0 fine, 2 usage, 10 data, 11 configuration, 12 model, 13 service, 20 an alarm of `monitor`,
+        1 a fault of ours, 130 interrupted.
     """
     try:
         code = app(list(arguments) or ["--help"], prog_name="tms-response", standalone_mode=False)

@@ -48,6 +48,12 @@ class ReferenceDistribution(BaseModel):
     p99: float = Field(description="99th percentile, or the highest that is not a few patients'.")
     lowest_usual: float = Field(description="Low end of the range of about 98 % of them.")
     highest_usual: float = Field(description="High end of the range of about 98 % of them.")
+    mean: float | None = Field(
+        default=None, description="Mean, values beyond p1 and p99 counted as these."
+    )
+    sd: float | None = Field(
+        default=None, ge=0, description="Standard deviation, values limited in the same way."
+    )
     lowest_accepted: float | None = Field(
         default=None,
         description="Below it the model declines to answer: further from p50 than lowest_usual by "

@@ -29,6 +29,7 @@ COMMANDS = {
     "adapt": ("model", "cohort", "--out", "--site", "--data"),
     "report": ("run",),
     "serve": ("--model", "--host", "--port", "--workers", "--no-access"),
+    "monitor": ("--model", "--out", "--metrics", "--outcomes-per-year", "--window"),
     "ledger": ("export", "delete", "purge"),
     "key": ("new", "list", "revoke"),
 }

@@ -64,12 +64,15 @@ def reference_distribution(column: FloatArray, factor: float) -> ReferenceDistri
     reached = NormalDist().inv_cdf(min(0.99, 1 - _OUTERMOST / (n - 1)))
     below, above = (_Z99 / reached * width for width in (cuts[3] - cuts[0], cuts[-1] - cuts[3]))
     usual = _range(cuts, below, above)
+    limited = np.clip(values, cuts[0], cuts[-1])
     further = factor * _widening(n)
     accepted = _range(cuts, further * (below or above), further * (above or below))
     return ReferenceDistribution(
         **dict(zip(PERCENTILES, cuts, strict=True)),
         lowest_usual=usual[0],
         highest_usual=usual[1],
+        mean=float(limited.mean()),
+        sd=float(limited.std(ddof=1)),
         lowest_accepted=accepted[0] if below or above else None,
         highest_accepted=accepted[1] if below or above else None,
     )

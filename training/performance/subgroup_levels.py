@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
 from data_schemas.errors import ConfigurationError, did_you_mean
 from data_schemas.instruments import get_instrument
 from features.table import YES_NO, Feature
-from training.dataset import TrainingTable
 from training.learning.rows import FloatArray, SiteArray
 
 UNKNOWN: Final = "unknown"
@@ -45,8 +44,24 @@ class Subgroup:
     level: SiteArray
 
 
+class FeatureColumns(Protocol):
+    """What subgroups are made from: a table of features, such as a `TrainingTable`."""
+
+    @property
+    def features(self) -> Sequence[Feature]:
+        """The columns, length p."""
+
+    @property
+    def X(self) -> FloatArray:  # noqa: N802
+        """Their values, shape (n, p); NaN where unknown."""
+
+    @property
+    def anxiety_instrument(self) -> str | None:
+        """The instrument of `anxiety_severity`, where it is one."""
+
+
 def subgroups(
-    table: TrainingTable,
+    table: FeatureColumns,
     columns: Sequence[str] = (),
     cuts: Mapping[str, Sequence[float]] | None = None,
 ) -> tuple[Subgroup, ...]:
@@ -59,6 +74,8 @@ def subgroups(
 
     Parameters
     ----------
+    table : FeatureColumns
+        The patients' features.
     columns : sequence of str
         Names of features.
     cuts : mapping of str to sequence of float, optional
@@ -90,14 +107,14 @@ def _present(subgroup: Subgroup) -> set[str]:
     return set(subgroup.level.tolist()) & set(subgroup.levels)
 
 
-def _sex(table: TrainingTable, places: Mapping[str, int]) -> Subgroup | None:
+def _sex(table: FeatureColumns, places: Mapping[str, int]) -> Subgroup | None:
     if "female" not in places:
         return None
     return _by_value("sex", "Sex", table.X[:, places["female"]], {1.0: "female", 0.0: "not female"})
 
 
 def _age(
-    table: TrainingTable, places: Mapping[str, int], cuts: Sequence[float] | None
+    table: FeatureColumns, places: Mapping[str, int], cuts: Sequence[float] | None
 ) -> Subgroup | None:
     if _AGE not in places:
         return None
@@ -108,7 +125,7 @@ def _age(
     return _by_cuts("age", label, years, AGE_BANDS_YEARS, levels)
 
 
-def _anxious(table: TrainingTable, places: Mapping[str, int]) -> Subgroup | None:
+def _anxious(table: FeatureColumns, places: Mapping[str, int]) -> Subgroup | None:
     if "anxiety_severity" not in places or table.anxiety_instrument != "GAD-7":
         return None
     scale = get_instrument("GAD-7")

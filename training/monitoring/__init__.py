@@ -1,0 +1,1 @@
+"""What happens after the first prediction: drift, calibration over time, and alarms."""

@@ -1,0 +1,50 @@
+"""Figures of a monitoring run for Prometheus: a file for the node exporter's text collector."""
+
+from math import isnan
+from pathlib import Path
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
+
+from training.monitoring.monitor import Monitored, alarm_counts
+
+_KINDS: Final = ("calibration", "drift", "missing", "predictions", "abstained", "unseen")
+
+
+def write_gauges(monitored: Monitored, path: Path) -> None:
+    """Write the file, in one step, so that it is never read half-written.
+
+    Gauges: `tms_response_monitor_*`: alarms by kind, predictions, outcomes, the charts as shares of
+    their limits, performance with intervals, and each feature's shift.
+    """
+    registry = CollectorRegistry()
+    version = monitored.predictor.identity.version
+
+    def gauge(name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"tms_response_monitor_{name}", text, ["version", *labels], registry=registry)
+
+    counts = alarm_counts(monitored)
+    alarms = gauge("alarms", "Alarms that stand.", "kind")
+    for kind in (*_KINDS, *(set(counts) - set(_KINDS))):
+        alarms.labels(version, kind).set(counts[kind])
+    gauge("predictions", "Predictions of this version.").labels(version).set(
+        len(monitored.records.probability)
+    )
+    gauge("outcomes", "Outcomes known of them.").labels(version).set(len(monitored.records.y))
+    gauge("made", "When this was made, in seconds since 1970.").labels(version).set(
+        monitored.made_at.timestamp()
+    )
+    charts = gauge("cusum_of_limit", "CUSUM as a share of its limit.", "direction")
+    for chart in monitored.charts:
+        charts.labels(version, chart.direction).set(float(chart.values[-1]) / chart.limit)
+    measures = gauge("performance", "Of patients with a known outcome.", "measure", "end")
+    for each in monitored.overall:
+        ends = {"estimate": each.value, "lower": each.lower, "upper": each.upper}
+        for end, value in ends.items():
+            if not isnan(value):
+                measures.labels(version, each.name, end).set(value)
+    shifts = gauge("shift_sd", "Shift of a feature's mean in training SDs.", "feature")
+    for shift in monitored.shifts:
+        if not isnan(shift.difference):
+            shifts.labels(version, shift.name).set(shift.difference)
+    write_to_textfile(str(path), registry)
