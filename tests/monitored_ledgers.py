@@ -48,21 +48,21 @@ def write_ledger(
         By how much the log-odds of the outcome lie above those predicted.
     """
     rng = np.random.default_rng(seed)
-    made = [predictor.predict_with_row(patient) for patient in patients]
+    made = [predictor.answer(patient) for patient in patients]
     database = Database(url)
     try:
         upgrade(database)
         asked = Asked("/predict", "tests")
-        for number, (prediction, row) in enumerate(made):
-            predicted = Predicted(prediction, row, predictor.feature_names)
+        for number, (content, row) in enumerate(made):
+            predicted = Predicted(content, row, predictor.feature_names)
             recorded = prediction_row(predicted, asked, START + number * _BETWEEN)
             write_entries(database, [Entry((recorded,))], START)
-        for number, (prediction, _) in enumerate(made):
-            chance = prediction.response_probability
+        for number, (content, _) in enumerate(made):
+            chance = content["response_probability"]
             if chance is None or rng.random() > known_share:
                 continue
             report = OutcomeReport(
-                prediction_id=prediction.prediction_id,
+                prediction_id=content["prediction_id"],
                 measured_on=_day(number),
                 responded=bool(rng.random() < expit(logit(chance) + shift)),
             )

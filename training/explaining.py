@@ -7,6 +7,7 @@ from pathlib import Path
 
 from data_schemas.errors import UsageError
 from data_schemas.patient import Patient
+from data_schemas.prediction import Prediction
 from serving.patient_report.made import MadePrediction
 from serving.patient_report.page import report_page
 from serving.predictor import ResponsePredictor
@@ -33,7 +34,8 @@ def explain_patient(predictor: ResponsePredictor, patients: Path, row: int | Non
         When the row is not given, or not there.
     """
     patient = _chosen([patient for _, patient in read_patients(patients)], row)
-    prediction, features = predictor.predict_with_row(patient)
+    content, features = predictor.answer(patient)
+    prediction = Prediction.model_validate(content)
     return report_page(MadePrediction.of(prediction, features, datetime.now(UTC)), predictor)
 
 

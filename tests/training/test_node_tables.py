@@ -118,7 +118,7 @@ def test_the_model_maps_the_labels_of_a_patient_who_comes_later(
     member = cohort.members[3]
     scan = read_connectome(member.connectome_files[0])
     patient = member.patient.model_copy(update={"connectome": scan})
-    _, row = served.predict_with_row(patient)
+    _, row = served.answer(patient)
     columns = [f.name for f in table.features]
     expected = table.X[3, [columns.index(name) for name in served.feature_names]]
     np.testing.assert_array_equal(row, expected)

@@ -18,7 +18,7 @@ from browsers import (
 )
 
 from data_schemas.patient import Patient
-from data_schemas.prediction import Interval, Notice
+from data_schemas.prediction import Interval, Notice, Prediction
 from features.table import YES_NO
 from serving.calibrated_trees import expit
 from serving.patient_report.made import MadePrediction
@@ -97,7 +97,8 @@ def test_everybody_can_read_it(
 def test_a_plain_patient_reads_as_the_answer(
     predictor: ResponsePredictor, complete_patient: Patient, tmp_path: Path
 ) -> None:
-    answer, row = predictor.predict_with_row(complete_patient)
+    content, row = predictor.answer(complete_patient)
+    answer = Prediction.model_validate(content)
     path = tmp_path / "patient.html"
     path.write_text(report_page(MadePrediction.of(answer, row, NOW), predictor), "utf-8")
     assert answer.response_probability is not None

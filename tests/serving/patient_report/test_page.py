@@ -28,7 +28,8 @@ NOW = datetime(2026, 3, 1, 12, 5, tzinfo=UTC)
 
 
 def page_of(predictor: ResponsePredictor, patient: Patient) -> tuple[Prediction, str]:
-    answer, row = predictor.predict_with_row(patient)
+    content, row = predictor.answer(patient)
+    answer = Prediction.model_validate(content)
     return answer, report_page(MadePrediction.of(answer, row, NOW), predictor)
 
 
@@ -155,7 +156,8 @@ def test_the_style_is_the_one_that_the_policy_lets_in(
 def test_a_prediction_of_another_model_is_not_explained(
     predictor: ResponsePredictor, complete_patient: Patient
 ) -> None:
-    answer, row = predictor.predict_with_row(complete_patient)
+    content, row = predictor.answer(complete_patient)
+    answer = Prediction.model_validate(content)
     assert answer.response_probability is not None
     other = answer.model_copy(update={"response_probability": answer.response_probability + 1e-6})
     with pytest.raises(ModelError, match="cannot explain"):
