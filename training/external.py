@@ -1,8 +1,9 @@
 """Another cohort, on which the fitted models are judged without any refit."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -21,19 +22,19 @@ from training.dataset import (
     TrainingTable,
     bystanders,
     common_instrument,
-    counting,
-    feature_rows,
     reached,
     sites_of,
 )
+from training.extraction import extracted_rows
 from training.learning.fit import served_rows
 from training.learning.harmonising import fit_harmoniser
 from training.learning.models import probability
 from training.learning.rows import BoolArray, FloatArray, SiteArray, TrainingRows
 from training.learning.validation import fit_model, model_columns
 from training.scans import PatientScans
+from training.workshop import Workshop
 
-Progress = Callable[[int, int], None]
+STAGE: Final = "reading the external cohort"
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,7 @@ class ExternalPatients:
 
 
 def read_external(
-    path: Path,
-    data: Path | None,
-    table: TrainingTable,
-    config: TrainingConfig,
-    progress: Progress | None = None,
+    path: Path, data: Path | None, table: TrainingTable, workshop: Workshop
 ) -> ExternalPatients:
     """Read a cohort for external validation: the arms that its spec would train on.
 
@@ -89,6 +86,8 @@ def read_external(
         As of the training cohort.
     table : TrainingTable
         Whose features are computed.
+    workshop : Workshop
+        By whose engine scans are read, as those of the training cohort are.
 
     Raises
     ------
@@ -98,7 +97,8 @@ def read_external(
         processed with global signal regression and those of the training patients without, or the
         other way round.
     """
-    cohort = read_cohort(path, data, progress)
+    config = workshop.config
+    cohort = read_cohort(path, data, workshop.stage(STAGE))
     members = cohort.trained_on()
     _check_instruments(members, table)
     _check_units(cohort.spec.extra_declarations(), table)
@@ -111,11 +111,13 @@ def read_external(
     refuse_other_nodes(cohort.name, cohort.nodes, table.nodes)
     scans = PatientScans(config.connectome, cohort.folder, table.nodes)
     lost = [member for member in cohort.not_trained_on() if member.outcome is None]
-    report = counting(progress, len(members) + len(lost))
-    X = feature_rows(members, table.features, scans, report)
-    unknown = None
-    if lost:
-        unknown = bystanders(lost, feature_rows(lost, table.features, scans, report), config)
+    X, X_lost = (
+        extracted_rows(
+            each, table.features, scans, workshop, stage=STAGE, fingerprint=cohort.fingerprint
+        )
+        for each in (members, lost)
+    )
+    unknown = bystanders(lost, X_lost, config) if lost else None
     _check_processing(cohort.name, scans.regressed(), table.global_signal_regressed)
     return ExternalPatients(
         name=cohort.name,

@@ -44,12 +44,16 @@ class ScanSettings:
         Where results are kept by content; None keeps none.
     nodes : NodeTable or None
         Of the scans' atlas, where the label grammar does not know it.
+    fingerprint : str
+        Of a cohort other than the one that the run is about, so that an interrupted run takes
+        nothing from one that has changed since.
     """
 
     quality: ConnectomeQuality
     folder: Path
     cache: Path | None
     nodes: NodeTable | None
+    fingerprint: str
 
 
 class ScanTask(NamedTuple):
@@ -94,6 +98,9 @@ def extracted_rows(
     features: Sequence[Feature],
     scans: PatientScans,
     workshop: Workshop,
+    *,
+    stage: str = STAGE,
+    fingerprint: str = "",
 ) -> FloatArray:
     """Return the features of members, shape (n, p), their scans read by the run's engine.
 
@@ -105,6 +112,10 @@ def extracted_rows(
         Told what became of the scans, as if it had read them.
     workshop : Workshop
         Where the tasks run, and where results are kept.
+    stage : str
+        Under which progress is told and results are kept.
+    fingerprint : str
+        Of a cohort other than the one that the run is about.
 
     Raises
     ------
@@ -115,8 +126,8 @@ def extracted_rows(
     X = X.reshape(len(members), len(features))
     scanned = [number for number, member in enumerate(members) if member.connectome_files]
     tasks = [_task(members[number], scans.folder) for number in scanned]
-    settings = ScanSettings(scans.quality, scans.folder, cache_folder(), scans.nodes)
-    found = dict(zip(scanned, _results(settings, tasks, workshop), strict=True))
+    settings = ScanSettings(scans.quality, scans.folder, cache_folder(), scans.nodes, fingerprint)
+    found = dict(zip(scanned, _results(settings, tasks, workshop, stage), strict=True))
     names = [feature.name for feature in features]
     columns = [
         (names.index(name), place) for place, name in enumerate(CONNECTIVITY_NAMES) if name in names
@@ -142,13 +153,13 @@ def _task(member: CohortMember, folder: Path) -> ScanTask:
 
 
 def _results(
-    settings: ScanSettings, tasks: Sequence[ScanTask], workshop: Workshop
+    settings: ScanSettings, tasks: Sequence[ScanTask], workshop: Workshop, stage: str
 ) -> list[TaskResult]:
     if not tasks:
         return []
     return run_stage(
-        workshop.engine, workshop.work, STAGE, extract_patient, settings, tasks,
-        workshop.stage(STAGE),
+        workshop.engine, workshop.work, stage, extract_patient, settings, tasks,
+        workshop.stage(stage),
     )  # fmt: skip
 
 

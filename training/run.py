@@ -189,8 +189,7 @@ def _read_external(
 ) -> ExternalPatients | None:
     if external is None:
         return None
-    progress = workshop.stage("reading the external cohort")
-    return read_external(external.cohort, external.data, table, workshop.config, progress)
+    return read_external(external.cohort, external.data, table, workshop)
 
 
 def make_run(

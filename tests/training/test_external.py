@@ -9,14 +9,18 @@ from cohort_tables import minimal_spec, quick_config, simulated_table, with_byst
 from sklearn.metrics import roc_auc_score
 
 from data_schemas.errors import DataError
+from data_schemas.patient import Patient
+from training.cohort.records import CohortMember
 from training.config import TrainingConfig
 from training.dataset import JUDGED, OUTCOME_UNKNOWN, TrainingTable
 from training.engine.engines import LocalEngine
+from training.engine.work import Work
 from training.external import ExternalPatients, count_abstained, external_frame, read_external
 from training.judging.judge import judge_external
 from training.learning.fit import fit_predictor
 from training.learning.models import BASE_RATE, LIGHTGBM_BOTH, LIGHTGBM_CLINICAL, LOGISTIC_CLINICAL
 from training.learning.validation import fit_model, model_columns
+from training.scans import PatientScans
 from training.workshop import Workshop
 
 CONFIG = quick_config()
@@ -26,6 +30,10 @@ MODELS = (BASE_RATE, LOGISTIC_CLINICAL, LIGHTGBM_CLINICAL, LIGHTGBM_BOTH)
 @pytest.fixture(scope="module")
 def table() -> TrainingTable:
     return simulated_table()
+
+
+def workshop(config: TrainingConfig = CONFIG, work: Work | None = None) -> Workshop:
+    return Workshop(config, LocalEngine(), work, lambda _stage, _done, _total: None)
 
 
 def patients_like(table: TrainingTable) -> ExternalPatients:
@@ -86,7 +94,7 @@ def write_cohort(folder: Path, finals: Sequence[int | str], instrument: str = "H
 
 
 def read(folder: Path, table: TrainingTable, config: TrainingConfig = CONFIG) -> ExternalPatients:
-    return read_external(folder, None, table, config)
+    return read_external(folder, None, table, workshop(config))
 
 
 def test_external_patients_get_the_training_features(table: TrainingTable, tmp_path: Path) -> None:
@@ -123,8 +131,7 @@ def test_what_unknown_outcomes_and_abstentions_mean_elsewhere(table: TrainingTab
     abstained = count_abstained(patients, table, predictor)
     assert 7 <= abstained < 15
     frame = external_frame(patients, table, MODELS, predictor, served=LIGHTGBM_BOTH, config=CONFIG)
-    workshop = Workshop(CONFIG, LocalEngine(), None, lambda _stage, _done, _total: None)
-    found = judge_external(frame, patients.table(table), LIGHTGBM_BOTH, abstained, workshop)
+    found = judge_external(frame, patients.table(table), LIGHTGBM_BOTH, abstained, workshop())
     found = found[found["threshold"].isna()].set_index(["model", "split", "metric"])
     keyed = found["estimate"].sort_index()
     assert keyed[LIGHTGBM_BOTH, "external", "abstained"] == abstained
@@ -153,8 +160,7 @@ def test_what_unknown_outcomes_and_abstentions_mean_elsewhere(table: TrainingTab
 )
 def test_few_who_get_no_answer_are_not_counted_out(count: int, *, told: bool) -> None:
     frame = external_frame_of_base_rate(simulated_table(60, seed=5))
-    workshop = Workshop(CONFIG, LocalEngine(), None, lambda _stage, _done, _total: None)
-    found = judge_external(frame, simulated_table(60, seed=5), BASE_RATE, count, workshop)
+    found = judge_external(frame, simulated_table(60, seed=5), BASE_RATE, count, workshop())
     assert (found["metric"] == "abstained").any() == told
 
 
@@ -177,19 +183,62 @@ def test_one_outcome_alone_cannot_be_judged(table: TrainingTable, tmp_path: Path
         read(write_cohort(tmp_path, [20, 20, 20]), table)
 
 
+def write_scanned(folder: Path, sidecar: str = "{}", more: str = "") -> Path:
+    """Write four patients, the second and the fourth with a scan."""
+    folder.mkdir(exist_ok=True)
+    write_cohort(folder, [9, 10, 20, 21])
+    with (folder / "cohort.toml").open("a", encoding="utf-8") as spec:
+        spec.write('\n[connectome]\nfiles = "{id}_relmat.tsv"\n' + more)
+    for number, r in ((1, 0.25), (3, 0.5)):
+        matrix = f"Node\tLH_Vis_1\tRH_Vis_1\nLH_Vis_1\t1\t{r}\nRH_Vis_1\t{r}\t1\n"
+        (folder / f"p{number}_relmat.tsv").write_text(matrix, encoding="utf-8")
+        (folder / f"p{number}_relmat.json").write_text(sidecar, encoding="utf-8")
+    return folder
+
+
+def test_their_scans_are_read_by_the_engine_once_and_anew_when_changed(
+    table: TrainingTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_scanned(tmp_path / "there")
+    column = [feature.name for feature in table.features].index("fc_within_vis")
+    opened: list[str] = []
+    original = PatientScans.attach
+
+    def attach(self: PatientScans, member: CohortMember) -> Patient:
+        opened.extend(each.name for each in member.connectome_files)
+        return original(self, member)
+
+    monkeypatch.setattr(PatientScans, "attach", attach)
+    work = Work(tmp_path / "work", {})
+    for _ in range(2):
+        patients = read_external(path, None, table, workshop(work=work))
+        expected = [np.nan, np.arctanh(0.25), np.nan, np.arctanh(0.5)]
+        np.testing.assert_allclose(patients.X[:, column], expected)
+    assert opened == ["p1_relmat.tsv", "p3_relmat.tsv"]
+    scan = path / "p1_relmat.tsv"
+    scan.write_text(scan.read_text("utf-8").replace("0.25", "0.75"), "utf-8")
+    changed = read_external(path, None, table, workshop(work=work))
+    assert changed.X[1, column] == pytest.approx(np.arctanh(0.75))
+
+
+def test_a_node_table_that_the_model_does_not_have_is_refused(
+    table: TrainingTable, tmp_path: Path
+) -> None:
+    path = write_scanned(tmp_path, more='node_table = "nodes.tsv"\n')
+    nodes = "label\tnetwork\themisphere\nLH_Vis_1\tVis\tL\nRH_Vis_1\tCont\tR\n"
+    (path / "nodes.tsv").write_text(nodes, "utf-8")
+    with pytest.raises(DataError, match="Elsewhere gives a node table that is not the model's"):
+        read(path, table)
+
+
 @pytest.mark.parametrize("trained", [True, False])
 def test_scans_processed_otherwise_are_refused(
     tmp_path: Path, table: TrainingTable, trained: bool
 ) -> None:
-    path = write_cohort(tmp_path, [9, 10, 20, 21])
-    with (path / "cohort.toml").open("a", encoding="utf-8") as spec:
-        spec.write('\n[connectome]\nfiles = "{id}_relmat.tsv"\n')
-    matrix = "Node\tLH_Vis_1\tRH_Vis_1\nLH_Vis_1\t1\t0.25\nRH_Vis_1\t0.25\t1\n"
-    (tmp_path / "p1_relmat.tsv").write_text(matrix, encoding="utf-8")
-    (tmp_path / "p1_relmat.json").write_text('{"GlobalSignalRegressed": true}', encoding="utf-8")
+    path = write_scanned(tmp_path, '{"GlobalSignalRegressed": true}')
     learned = replace(table, global_signal_regressed=trained)
     if trained:
-        assert read_external(path, None, learned, CONFIG).has_connectome.sum() == 1
+        assert read(path, learned).has_connectome.sum() == 2
         return
     with pytest.raises(DataError, match=r"Elsewhere .* with global .* from without; the sign"):
-        read_external(path, None, learned, CONFIG)
+        read(path, learned)
