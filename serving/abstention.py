@@ -27,6 +27,8 @@ class TrainingReference:
     ----------
     importance : ndarray of float, shape (p,)
         Share of each feature in the mean absolute contributions.
+    is_important : ndarray of bool, shape (p,)
+        Where that is more than an equal share.
     lowest, highest : ndarray of float, shape (p,)
         The usual range in training; NaN where the feature was hardly ever known.
     """
@@ -34,6 +36,7 @@ class TrainingReference:
     def __init__(self, features: Sequence[FeatureDocument]) -> None:
         known = [feature.reference for feature in features]
         self.importance = np.array([feature.importance for feature in features])
+        self.is_important = self.importance > 1.0 / max(1, len(features))
         self.lowest, self.highest = _column(known, "lowest_usual"), _column(known, "highest_usual")
         self._lowest_accepted = _column(known, "lowest_accepted")
         self._highest_accepted = _column(known, "highest_accepted")

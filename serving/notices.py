@@ -1,6 +1,7 @@
 """The reservations that stand beside a prediction. None of them repeats a patient's value."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 
@@ -86,16 +87,20 @@ def input_notices(
     connectome : bool
         Whether the patient's connectome is used.
     """
-    for column in np.flatnonzero((row < reference.lowest) | (row > reference.highest)):
+    for column in ((row < reference.lowest) | (row > reference.highest)).nonzero()[0]:
         yield _out_of_range(document.features[column])
     if document.serves_base_rate:
         return
-    important = reference.importance > 1.0 / len(row)
-    for column in np.flatnonzero(np.isnan(row) & important):
+    for column in (np.isnan(row) & reference.is_important).nonzero()[0]:
         feature = document.features[column]
         if connectome or feature.domain != "networks":
-            message = f"{feature.label} is unknown; the model leans on it."
-            yield Notice(code="missing_input", field=feature.name, message=message)
+            yield _missing(feature.name, feature.label)
+
+
+@lru_cache(maxsize=1024)
+def _missing(name: str, label: str) -> Notice:
+    message = f"{label} is unknown; the model leans on it."
+    return Notice(code="missing_input", field=name, message=message)
 
 
 def _out_of_range(feature: FeatureDocument) -> Notice:

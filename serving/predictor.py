@@ -71,7 +71,11 @@ class ResponsePredictor:
         self._scanners = KnownScanners(document)
         self._reference = TrainingReference(document.features)
         self._model = CalibratedTrees(document, booster_text, spread_text)
-        self._described = [(each.name, each.label, each.unit) for each in document.features]
+        # In the order of the fields of a Contribution.
+        self._described = [
+            {"feature": each.name, "label": each.label, "value": None, "unit": each.unit}
+            for each in document.features
+        ]
         self._standing_notices = standing_notices(document)
         self._outcome = PredictionOutcome(
             instrument=document.outcome.instrument,
@@ -244,16 +248,17 @@ class ResponsePredictor:
 
     def _named(self, row: FloatArray, contributions: FloatArray) -> list[dict[str, Any]]:
         """Return the contributions with their names, the largest first."""
-        values, log_odds = row.tolist(), contributions.tolist()
-        named = []
-        for column in np.argsort(-np.abs(contributions), kind="stable").tolist():
-            feature, label, unit = self._described[column]
-            value = None if isnan(values[column]) else values[column]
-            named.append({
-                "feature": feature, "label": label, "value": value, "unit": unit,
-                "log_odds": log_odds[column],
-            })  # fmt: skip
-        return named
+        order = np.argsort(-np.abs(contributions), kind="stable")
+        return [
+            {
+                **self._described[column],
+                "value": None if isnan(value) else value,
+                "log_odds": log_odds,
+            }
+            for column, value, log_odds in zip(
+                order.tolist(), row[order].tolist(), contributions[order].tolist(), strict=True
+            )
+        ]
 
     def _content(
         self,

@@ -160,7 +160,7 @@ def ledger_unavailable() -> RequestError:
 
 def _route(request: Request) -> str:
     route = request.scope.get("route")
-    path: str = getattr(route, "path", request.url.path)
+    path: str = request.scope["path"] if route is None else route.path
     return path[:200]
 
 

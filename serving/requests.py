@@ -124,14 +124,14 @@ def parse_json(body: bytes) -> Any:  # noqa: ANN401
 
 
 def _count_names(content: Any) -> int:  # noqa: ANN401
-    names, waiting = 0, [content]
+    names = 0
+    waiting: list[Any] = [[content]]
     while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            names += len(value)
-            waiting.extend(value.values())
-        elif isinstance(value, list):
-            waiting.extend(value)
+        values = waiting.pop()
+        if isinstance(values, dict):
+            names += len(values)
+            values = values.values()
+        waiting += [each for each in values if isinstance(each, (dict, list))]
     return names
 
 
@@ -176,7 +176,7 @@ def _inside(record: Any, name: str) -> Any:  # noqa: ANN401
 def _refuse_absurd_names(record: Any) -> None:  # noqa: ANN401
     """Refuse at once what would take long to refuse by name."""
     if isinstance(record, dict) and (
-        len(record) > _MAXIMUM_NAMES or any(len(name) > _FIELD_NAME_LENGTH for name in record)
+        len(record) > _MAXIMUM_NAMES or max(map(len, record), default=0) > _FIELD_NAME_LENGTH
     ):
         message = (
             f"A record may hold at most {_MAXIMUM_NAMES} fields, and a name at most "
