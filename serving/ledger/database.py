@@ -3,14 +3,15 @@
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Dialect, Engine, PoolProxiedConnection, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.sql.dml import Insert
 
 from data_schemas.errors import ConfigurationError, ServiceError
 
@@ -22,6 +23,9 @@ _PRAGMAS: Final = (
     # A deleted patient is overwritten, not only unlinked.
     "PRAGMA secure_delete = ON",
 )
+
+# A statement in the driver's own words, and what turns values into the driver's own.
+_Prepared = tuple[str, list[tuple[str, Callable[[Any], Any]]]]
 
 
 class LedgerUnavailableError(ServiceError):
@@ -46,6 +50,8 @@ class Database:
         parsed = _parsed(url)
         self.file = Path(parsed.database or "") if parsed.drivername == "sqlite" else None
         self._engine = _sqlite(parsed) if self.file else _postgres(parsed)
+        self._driver_error: type[Exception] = self._engine.dialect.loaded_dbapi.Error
+        self._prepared: dict[Insert, _Prepared] = {}
 
     @property
     def is_postgres(self) -> bool:
@@ -66,6 +72,45 @@ class Database:
                 _make_file(self.file)
             with self._engine.begin() as connection:
                 yield connection
+
+    def insert(self, insertion: Insert, rows: list[dict[str, Any]]) -> None:
+        """Insert rows in one transaction, which SQLAlchemy's layers would cost 200 microseconds.
+
+        Raises
+        ------
+        LedgerUnavailableError
+            As `transaction`.
+        """
+        if insertion not in self._prepared:
+            self._prepared[insertion] = _prepared(insertion, tuple(rows[0]), self._engine.dialect)
+        statement, processors = self._prepared[insertion]
+        prepared = [
+            row | {name: process(row[name]) for name, process in processors} for row in rows
+        ]
+        with _contained(self._driver_error):
+            if self.file is not None:
+                _make_file(self.file)
+            with self._of_driver() as connection:
+                cursor = connection.cursor()
+                if self.file is not None:
+                    cursor.execute("BEGIN IMMEDIATE")
+                cursor.executemany(statement, prepared)
+                connection.commit()
+
+    @contextmanager
+    def _of_driver(self) -> Iterator[PoolProxiedConnection]:
+        """Give a connection of the driver; after an error it is not used again, nor the others."""
+        connection = self._engine.raw_connection()
+        try:
+            yield connection
+        except self._driver_error:
+            with suppress(self._driver_error):
+                connection.rollback()
+            connection.invalidate()
+            self._engine.dispose()
+            raise
+        finally:
+            connection.close()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -92,6 +137,13 @@ class Database:
         self._engine.dispose()
 
 
+def _prepared(insertion: Insert, columns: tuple[str, ...], dialect: Dialect) -> _Prepared:
+    types = {each.name: each.type.dialect_impl(dialect) for each in insertion.table.columns}
+    processors = [(name, types[name].bind_processor(dialect)) for name in columns]
+    statement = str(insertion.compile(dialect=dialect, column_keys=columns))
+    return statement, [(name, process) for name, process in processors if process]
+
+
 def _parsed(url: str) -> URL:
     try:
         parsed = make_url(url)
@@ -108,11 +160,11 @@ def _parsed(url: str) -> URL:
 
 
 @contextmanager
-def _contained() -> Iterator[None]:
+def _contained(driver_error: type[Exception] = sqlite3.Error) -> Iterator[None]:
     """Turn every failure of a database into one of ours: its text may quote a row."""
     try:
         yield
-    except (SQLAlchemyError, OSError, sqlite3.Error) as error:
+    except (SQLAlchemyError, OSError, sqlite3.Error, driver_error) as error:
         kind = type(getattr(error, "orig", None) or error).__name__
         raise LedgerUnavailableError(
             f"The ledger cannot be used now ({kind}); see that its database runs, has space and "
@@ -121,7 +173,7 @@ def _contained() -> Iterator[None]:
 
 
 def _sqlite(url: URL) -> Engine:
-    engine = create_engine(url, hide_parameters=True)
+    engine = create_engine(url, hide_parameters=True, paramstyle="named")
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: object) -> None:
