@@ -1,14 +1,17 @@
 """Schemathesis draws requests from `/docs.json`: each answer keeps what the document promises."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
+from ledgers import KEYS
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from serving.app import create_app
+from serving.ledger.ledger import Ledger
 from serving.predictor import ResponsePredictor
 from serving.settings import RATE_VARIABLE
 
@@ -18,6 +21,7 @@ OPERATIONS = [
     for path, method in (
         ("/predict", "POST"),
         ("/predict_batch", "POST"),
+        ("/outcomes", "POST"),
         ("/model", "GET"),
         ("/fhir/risk-assessment", "POST"),
         ("/cds-services", "GET"),
@@ -35,11 +39,16 @@ ASKED = [
 
 
 @pytest.fixture(scope="module")
-def api(network_predictor: ResponsePredictor) -> Any:
+def api(
+    network_predictor: ResponsePredictor, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
+    folder = tmp_path_factory.mktemp("contract")
+    ledger = Ledger(f"sqlite:///{folder / 'ledger.db'}", KEYS, folder / "outbox.db")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(RATE_VARIABLE, "0")
-        app = create_app(network_predictor)
-    return schemathesis.openapi.from_asgi("/docs.json", app)
+        app = create_app(network_predictor, ledger)
+    yield schemathesis.openapi.from_asgi("/docs.json", app)
+    ledger.close()
 
 
 def test_no_operation_is_left_out(api: Any) -> None:
