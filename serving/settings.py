@@ -121,8 +121,24 @@ def access_required() -> bool:
 
 
 def keys_file() -> Path:
-    """Return the file of API keys: `TMS_RESPONSE_KEYS`, or one in the working directory."""
-    return Path(os.environ.get(KEYS_VARIABLE) or KEYS_FILE).absolute()
+    """Return the file of API keys: `TMS_RESPONSE_KEYS`, or one in `state_folder()`.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is to be in that folder and is in the working directory, where earlier releases
+        kept it.
+    """
+    given = os.environ.get(KEYS_VARIABLE)
+    if given:
+        return Path(given).absolute()
+    file, before = state_folder() / KEYS_FILE, Path(KEYS_FILE).absolute()
+    if before.exists() and not file.exists():
+        raise ConfigurationError(
+            f"API keys are kept in {file} now: move {before} there, or name it with "
+            f"{KEYS_VARIABLE}."
+        )
+    return file
 
 
 def tokens_file() -> Path | None:

@@ -160,7 +160,7 @@ def _note(keys: dict[str, ApiKey], entry: dict[str, Any]) -> None:
 
 def _append(path: Path, entry: dict[str, object]) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # One short write that appends is whole, whoever else writes.
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:

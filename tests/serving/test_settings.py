@@ -7,9 +7,12 @@ import pytest
 
 import serving
 from data_schemas.errors import ConfigurationError
+from serving.access.keys import new_key
 from serving.settings import (
     ACCESS_VARIABLE,
     CORS_VARIABLE,
+    KEYS_FILE,
+    KEYS_VARIABLE,
     LEDGER_VARIABLE,
     LOG_REQUESTS_VARIABLE,
     MODEL_VARIABLE,
@@ -21,6 +24,7 @@ from serving.settings import (
     WORKERS_VARIABLE,
     access_required,
     cors_origins,
+    keys_file,
     ledger_url,
     log_requests,
     model_source,
@@ -29,6 +33,7 @@ from serving.settings import (
     reload_seconds,
     requests_per_minute,
     seconds_per_request,
+    state_folder,
     tokens_file,
 )
 
@@ -51,6 +56,25 @@ def test_other_numbers_of_workers_are_refused(monkeypatch: pytest.MonkeyPatch, g
     monkeypatch.setenv(WORKERS_VARIABLE, given)
     with pytest.raises(ConfigurationError, match=WORKERS_VARIABLE):
         n_workers()
+
+
+def test_keys_lie_beside_the_ledger_and_are_not_overlooked_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv(KEYS_VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    new, before = state_folder() / KEYS_FILE, tmp_path / KEYS_FILE
+    assert keys_file() == new
+    before.touch()
+    with pytest.raises(ConfigurationError, match=f"{new} now: move {before} there"):
+        keys_file()
+    monkeypatch.setenv(KEYS_VARIABLE, KEYS_FILE)
+    assert keys_file() == before
+    monkeypatch.delenv(KEYS_VARIABLE)
+    new_key(new, ["predict"])
+    assert new.parent.stat().st_mode & 0o777 == 0o700
+    assert keys_file() == new
 
 
 def test_the_ledger_lies_where_programs_keep_their_state(monkeypatch: pytest.MonkeyPatch) -> None:
