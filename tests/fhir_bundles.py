@@ -11,6 +11,7 @@ Content = dict[str, Any]
 LOCAL = "https://tms-response.example/fhir/CodeSystem/measure"
 LOINC, UCUM = "http://loinc.org", "http://unitsofmeasure.org"
 CPT, ATC = "http://www.ama-assn.org/go/cpt", "http://www.whocc.no/atc"
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 ICD = "http://hl7.org/fhir/sid/icd-10-cm"
 CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 VERIFIED = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
@@ -96,13 +97,13 @@ def condition(code: str, identifier: str = "depression", **changes: Any) -> Cont
     }
 
 
-def medication(code: str, identifier: str = "drug", **changes: Any) -> Content:
+def medication(code: str, identifier: str = "drug", system: str = ATC, **changes: Any) -> Content:
     return {
         "resourceType": "MedicationRequest",
         "id": identifier,
         "status": "active",
         "intent": "order",
-        "medicationCodeableConcept": concept(ATC, code),
+        "medicationCodeableConcept": concept(system, code),
         "subject": PERSON,
         "authoredOn": days_ago(60),
         **changes,

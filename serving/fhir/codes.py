@@ -27,6 +27,7 @@ class Systems(BaseModel):
     loinc: str
     ucum: str
     atc: str
+    rxnorm: str
     cpt: str
     icd10: tuple[str, ...]
 
@@ -74,13 +75,14 @@ class Diagnosis(BaseModel):
 
 
 class MedicationClass(BaseModel):
-    """The classes and substances of ATC behind one yes-or-no field."""
+    """The classes of ATC and the ingredients of RxNorm behind one yes-or-no field."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     field: str
     classes: tuple[str, ...]
     excluded: tuple[str, ...] = Field(default=(), alias="except")
+    rxnorm: tuple[str, ...] = ()
     source: str
 
     def holds(self, code: str) -> bool:
@@ -177,8 +179,14 @@ class Codes:
 
     def medications(self, codings: list[tuple[str, str]]) -> list[MedicationClass]:
         """Return the classes to which a medication belongs."""
-        given = [code for system, code in codings if system == self.table.systems.atc]
-        return [row for row in self.table.medications if any(row.holds(code) for code in given)]
+        systems = self.table.systems
+        substances = [code for system, code in codings if system == systems.atc]
+        ingredients = {code for system, code in codings if system == systems.rxnorm}
+        return [
+            row
+            for row in self.table.medications
+            if any(row.holds(code) for code in substances) or ingredients & set(row.rxnorm)
+        ]
 
     def is_tms(self, codings: list[tuple[str, str]]) -> bool:
         """Return whether a procedure is a session of TMS."""

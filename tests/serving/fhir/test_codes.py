@@ -34,6 +34,9 @@ def test_no_code_stands_twice() -> None:
     assert len(Codes("local").observed_codes()) == rows
     codes = [code for row in TABLE.diagnoses for code in row.codes]
     assert len(codes) == len(set(codes))
+    ingredients = [code for row in TABLE.medications for code in row.rxnorm]
+    assert len(ingredients) == len(set(ingredients))
+    assert all(code.isdecimal() for code in ingredients)
 
 
 def test_conversions_are_those_of_ucum() -> None:

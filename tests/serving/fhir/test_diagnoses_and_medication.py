@@ -4,7 +4,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from fhir_bundles import LOCAL, concept, condition, days_ago, medication, observation, person
+from fhir_bundles import (
+    ATC,
+    LOCAL,
+    RXNORM,
+    concept,
+    condition,
+    days_ago,
+    medication,
+    observation,
+    person,
+)
 from fhir_reading import read, reasons, refusal
 
 from serving.fhir.route import FhirReader
@@ -53,13 +63,34 @@ def test_diagnoses_that_disagree_leave_a_field_unknown(reader: FhirReader) -> No
         ("N05BA06", {"benzodiazepine"}), ("N05CD08", {"benzodiazepine"}),
         ("N05AN01", {"lithium"}), ("N05AH04", {"antipsychotic"}), ("N06AX12", {"bupropion"}),
         ("N06AX21", {"snri"}), ("N06AX11", set()), ("N05AN", {"lithium"}), ("N05BA0", set()),
-        ("N05BAXXXX", set()),
+        ("N05BAXXXX", set()), ("N03AE01", {"benzodiazepine"}), ("N03AX09", {"anticonvulsant"}),
     ],
 )  # fmt: skip
 def test_medication_by_class(reader: FhirReader, code: str, fields: set[str]) -> None:
     patient = read(reader, person(), medication(code)).patient
     taken = {name for name, value in patient if value is True}
     assert taken == fields
+
+
+@pytest.mark.parametrize(
+    ("code", "fields"),
+    [
+        ("6448", {"lithium"}), ("2598", {"benzodiazepine"}), ("51272", {"antipsychotic"}),
+        ("28439", {"anticonvulsant"}), ("6901", {"stimulant"}), ("42347", {"bupropion"}),
+        ("36437", {"ssri"}), ("39786", {"snri"}), ("704", {"tricyclic"}),
+        # A salt, a tablet, mirtazapine; codes of another system's digits.
+        ("42351", set()), ("312938", set()), ("15996", set()), ("N06AB06", set()), ("70", set()),
+    ],
+)  # fmt: skip
+def test_medication_by_ingredient(reader: FhirReader, code: str, fields: set[str]) -> None:
+    patient = read(reader, person(), medication(code, system=RXNORM)).patient
+    assert {name for name, value in patient if value is True} == fields
+
+
+def test_one_medication_may_be_coded_twice(reader: FhirReader) -> None:
+    both = {"coding": [*concept(RXNORM, "36437")["coding"], *concept(ATC, "N06AB06")["coding"]]}
+    reading = read(reader, person(), medication("", medicationCodeableConcept=both))
+    assert reading.patient.ssri is True
 
 
 @pytest.mark.parametrize(
