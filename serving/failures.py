@@ -2,6 +2,7 @@
 
 import logging
 
+import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -9,6 +10,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from data_schemas.errors import FieldProblem
+from serving.fhir.outcome import FHIR_JSON, operation_outcome, speaks_fhir
+from serving.fhir.settings import FhirSettings
 from serving.logs import describe
 from serving.metrics import REFUSALS
 from serving.requests import RequestError
@@ -21,24 +24,34 @@ _BY_STATUS = {
 }
 
 
-def refusal(error: RequestError) -> Response:
-    """Return the response to a request that is refused, and count it."""
+def refusal(error: RequestError, path: str = "") -> Response:
+    """Return the response to a request that is refused, and count it.
+
+    Parameters
+    ----------
+    error : RequestError
+    path : str
+        That was asked; below `/fhir/` the response is an OperationOutcome, else an `ErrorBody`.
+    """
     REFUSALS.labels(error.code).inc()
+    if speaks_fhir(path):
+        outcome = operation_outcome(error, FhirSettings.from_environment())
+        return Response(orjson.dumps(outcome), error.status, media_type=FHIR_JSON)
     content = error.body().model_dump_json()
     return Response(content, error.status, media_type="application/json")
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Give every refusal and failure of an application the shape of `ErrorBody`."""
+    """Give every refusal and failure of an application the shape that `refusal` gives."""
 
     @app.exception_handler(RequestError)
-    async def refused(_: Request, error: RequestError) -> Response:
-        return refusal(error)
+    async def refused(request: Request, error: RequestError) -> Response:
+        return refusal(error, request.scope["path"])
 
     @app.exception_handler(HTTPException)
-    async def unroutable(_: Request, error: HTTPException) -> Response:
+    async def unroutable(request: Request, error: HTTPException) -> Response:
         code, message = _BY_STATUS.get(error.status_code, ("refused", "The request was refused."))
-        response = refusal(RequestError(error.status_code, code, message))
+        response = refusal(RequestError(error.status_code, code, message), request.scope["path"])
         response.headers.update(error.headers or {})
         return response
 
@@ -86,4 +99,5 @@ class ContainedFailures:
             logger.error("Request failed: %s", describe(error))  # noqa: TRY400
             if not started:
                 message = "The service failed on this request, by its own fault; try again later."
-                await refusal(RequestError(500, "internal_error", message))(scope, receive, send)
+                failure = RequestError(500, "internal_error", message)
+                await refusal(failure, scope["path"])(scope, receive, send)

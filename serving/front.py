@@ -94,7 +94,7 @@ class Front:
         try:
             caller = await self._gate.admit(scope, label, need)
         except RequestError as error:
-            await refusal(error)(scope, receive, send)
+            await refusal(error, scope["path"])(scope, receive, send)
             return
         state = scope.setdefault("state", {})
         state["caller"], state["sees_all"] = caller.name, "admin" in caller.scopes

@@ -90,7 +90,7 @@ class RateLimited:
             return
         wait = math.ceil(seconds)
         message = f"This caller asks too often; ask again in {wait} s, and less often."
-        response = refusal(RequestError(429, "too_many_requests", message))
+        response = refusal(RequestError(429, "too_many_requests", message), scope["path"])
         response.headers["Retry-After"] = str(wait)
         await response(scope, receive, send)
 

@@ -52,7 +52,7 @@ class TimeLimited:
         except TimeoutError:
             if started or not limit.expired():
                 raise
-            response = refusal(_late(waiting=waiting, seconds=self._seconds))
+            response = refusal(_late(waiting=waiting, seconds=self._seconds), scope["path"])
             response.headers["Connection"] = "close"
             await response(scope, receive, send)
 

@@ -23,7 +23,6 @@ ROUTES: Final[dict[str, Need]] = {
     "/outcomes": "outcomes",
     "/cds-services": "predict",
     "/fhir/risk-assessment": "predict",
-    "/fhir/metadata": "open",
 }
 # Routes with a part that varies, by what stands before it; the label stands for all of them.
 PREFIXES: Final[dict[str, tuple[str, Need]]] = {

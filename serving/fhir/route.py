@@ -11,16 +11,16 @@ from fastapi.params import Depends
 
 from data_schemas.errors import DataError
 from serving.fhir.codes import Codes
+from serving.fhir.outcome import FHIR_JSON
 from serving.fhir.reading import Reading, read_patient
 from serving.fhir.resources import Resource, bundle_resources
 from serving.fhir.settings import FhirSettings
-from serving.fhir.writing import operation_outcome, risk_assessment
+from serving.fhir.writing import risk_assessment
 from serving.ledger.entries import Predicted
 from serving.predictor import ResponsePredictor
 from serving.recording import IDEMPOTENCY_HEADER, PATIENT_HEADER, Answer, Recorder
-from serving.requests import RequestError, parse_json, read_body, refused
+from serving.requests import parse_json, read_body, refused
 
-FHIR_JSON: Final = "application/fhir+json"
 PATH: Final = "/fhir/risk-assessment"
 _KINDS: Final = (FHIR_JSON, "application/json")
 
@@ -81,13 +81,10 @@ def add_fhir(
     @router.post(PATH, response_model=None, responses=_RESPONSES, openapi_extra=_BODY)
     async def assess(request: Request) -> Response:
         """Answer for the one patient of a FHIR R4 Bundle, with a RiskAssessment."""
-        try:
-            asked = recorder.asked(request)
-            body = await read_body(request, _KINDS)
-            answer = await anyio.to_thread.run_sync(_assess, reader, body)
-            return await recorder.recorded(request, asked, body, answer)
-        except RequestError as error:
-            return _fhir(operation_outcome(error, reader.settings), error.status)
+        asked = recorder.asked(request)
+        body = await read_body(request, _KINDS)
+        answer = await anyio.to_thread.run_sync(_assess, reader, body)
+        return await recorder.recorded(request, asked, body, answer)
 
     app.include_router(router)
 
@@ -97,11 +94,7 @@ def _assess(reader: FhirReader, body: bytes) -> Answer:
     reading = reader.read(bundle_resources(parse_json(body)), now)
     predicted = reader.predict(reading)
     content = risk_assessment(predicted.prediction, reading, reader.settings, now)
-    return Answer(_fhir(content), [predicted])
-
-
-def _fhir(content: dict[str, Any], status: int = 200) -> Response:
-    return Response(orjson.dumps(content), status, media_type=FHIR_JSON)
+    return Answer(Response(orjson.dumps(content), media_type=FHIR_JSON), [predicted])
 
 
 def _described(name: str, kind: str, description: str) -> dict[str, Any]:
@@ -119,10 +112,12 @@ _OUTCOME: Final = "OperationOutcome"
 _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: _described("RiskAssessment", "RiskAssessment", "The prediction, in percent."),
     400: _described(_OUTCOME, _OUTCOME, "The body is empty or not valid JSON."),
+    408: _described(_OUTCOME, _OUTCOME, "The body did not arrive in time."),
     413: _described(_OUTCOME, _OUTCOME, "The body is too large."),
     415: _described(_OUTCOME, _OUTCOME, "The body is announced as something else than JSON."),
     422: _described(_OUTCOME, _OUTCOME, "A resource is not valid, or cannot be used."),
-    503: _described(_OUTCOME, _OUTCOME, "The ledger cannot be written: nothing is answered."),
+    429: _described(_OUTCOME, _OUTCOME, "The caller asks too often."),
+    503: _described(_OUTCOME, _OUTCOME, "Nothing can be recorded, or the time is over."),
 }
 _BODY: Final = {
     "parameters": [IDEMPOTENCY_HEADER, PATIENT_HEADER],

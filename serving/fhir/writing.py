@@ -1,4 +1,4 @@
-"""RiskAssessment and OperationOutcome: a prediction, or a refusal, as FHIR R4 content.
+"""RiskAssessment: a prediction as FHIR R4 content.
 
 `probabilityDecimal` is in percent, as R4's invariant ras-2 has it: 47.0 and not 0.47. A decimal and
 a range cannot stand together there, so the stability interval is an extension.
@@ -10,7 +10,6 @@ from typing import Any, Final
 from data_schemas.prediction import Contribution, Prediction
 from serving.fhir.reading import Reading
 from serving.fhir.settings import FhirSettings
-from serving.requests import RequestError
 
 Content = dict[str, Any]
 
@@ -22,26 +21,6 @@ ABSTENTION_EXTENSION: Final = "abstention-reason"
 _DECIMALS: Final = 4
 _SHOWN_CONTRIBUTIONS: Final = 5
 _DEVICE: Final = "service"
-
-_ISSUE_CODES: Final = {
-    "invalid_json": "structure",
-    "empty_body": "structure",
-    "duplicate_field": "structure",
-    "invalid_fhir": "structure",
-    "unsupported_media_type": "not-supported",
-    "unsupported_encoding": "not-supported",
-    "body_too_large": "too-long",
-    "missing_required": "required",
-    "incomplete_items": "incomplete",
-    "not_one_patient": "required",
-    "no_reference": "required",
-    "duplicate": "duplicate",
-    "conflict": "conflict",
-    "wrong_unit": "value",
-    "wrong_value": "value",
-    "invalid_patient": "value",
-}
-_OTHER_ISSUE: Final = "business-rule"
 
 
 def percent(probability: float) -> float:
@@ -195,31 +174,3 @@ def unused_sentences(reading: Reading) -> list[str]:
     return [
         f"Not used ({reason}): {', '.join(references)}." for reason, references in by_reason.items()
     ]
-
-
-def operation_outcome(error: RequestError, settings: FhirSettings) -> Content:
-    """Return a refusal as an OperationOutcome, one issue for each problem, without any value."""
-    body = error.body().error
-    details = {
-        "coding": [{"system": settings.code_system("error"), "code": body.code}],
-        "text": body.message,
-    }
-    shared: Content = {
-        "severity": "error",
-        "code": _ISSUE_CODES.get(body.code, _OTHER_ISSUE),
-        "details": details,
-    }
-    issues: list[Content] = []
-    for problem in error.problems:
-        allowed = f" (allowed: {problem.allowed})" if problem.allowed else ""
-        issue = {**shared, "diagnostics": f"{problem.problem}{allowed}"}
-        if problem.field.startswith("Bundle"):
-            issue["expression"] = [problem.field[:_LONGEST_EXPRESSION]]
-        else:
-            issue["diagnostics"] = f"{problem.field[:_LONGEST_EXPRESSION]} {issue['diagnostics']}"
-        issues.append(issue)
-    return {"resourceType": "OperationOutcome", "issue": issues[:_LISTED] or [shared]}
-
-
-_LONGEST_EXPRESSION: Final = 120
-_LISTED: Final = 50

@@ -13,11 +13,12 @@ from r4_elements import broken_invariants, foreign_elements
 from served_models import SITES, fit_predictor, random_patient
 
 from serving.fhir.codes import code_table
+from serving.fhir.outcome import operation_outcome
 from serving.fhir.reading import Reading
 from serving.fhir.resources import bundle_resources
 from serving.fhir.route import FhirReader
 from serving.fhir.settings import FhirSettings
-from serving.fhir.writing import operation_outcome, risk_assessment
+from serving.fhir.writing import risk_assessment
 from serving.requests import RequestError
 
 FOLDER = Path(__file__).parents[2] / "examples" / "fhir"

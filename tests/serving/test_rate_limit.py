@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from clocks import Clock
 from fastapi import FastAPI
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from served_models import ask
 
@@ -18,6 +18,7 @@ from serving.rate_limit import RateLimited, TokenBuckets
 from serving.settings import RATE_VARIABLE, WORKERS_VARIABLE
 
 
+@settings(deadline=None)
 @given(
     per_minute=st.floats(1, 1000),
     pauses=st.lists(st.floats(0, 30), min_size=1, max_size=200),
@@ -36,6 +37,7 @@ def test_no_more_than_the_rate_and_one_burst_are_let_through(
     assert allowed <= burst + (clock.now - 1000.0) * per_minute / 60 + 1e-6
 
 
+@settings(deadline=None)
 @given(per_minute=st.floats(1, 1000))
 def test_the_wait_that_is_named_is_enough_and_needed(per_minute: float) -> None:
     clock = Clock()

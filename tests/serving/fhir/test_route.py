@@ -28,13 +28,18 @@ from r4_elements import ISSUE_CODES, R4, broken_invariants, foreign_elements
 from served_models import ask
 
 from data_schemas.prediction import Prediction
+from serving.access.gate import KeyGate
+from serving.access.keys import KeyRing
 from serving.app import create_app
+from serving.failures import add_error_handlers
 from serving.fhir.resources import bundle_resources
 from serving.fhir.route import FhirReader, add_fhir
 from serving.fhir.settings import FhirSettings
+from serving.front import Front
 from serving.ledger.ledger import Ledger
 from serving.predictor import ResponsePredictor
 from serving.recording import Recorder
+from serving.settings import RATE_VARIABLE
 
 PATH = "/fhir/risk-assessment"
 PLANTED = 7731
@@ -204,6 +209,44 @@ def test_refusals_are_coded_and_placed(
 )
 def test_bad_bodies_are_outcomes_too(app: FastAPI, body: bytes, kind: str, status: int) -> None:
     outcome(ask(app, "POST", PATH, content=body, headers={"content-type": kind}), status)
+
+
+@pytest.mark.parametrize("prefix", ["", "/v1"])
+@pytest.mark.parametrize(
+    ("method", "path", "status", "kind"),
+    [("GET", PATH, 405, "not-supported"), ("GET", "/fhir/Patient/1", 404, "not-found")],
+)
+def test_what_is_not_there_is_an_outcome_too(
+    app: FastAPI, prefix: str, method: str, path: str, status: int, kind: str
+) -> None:
+    [issue] = outcome(ask(app, method, prefix + path), status)["issue"]
+    assert issue["code"] == kind
+
+
+def test_who_is_refused_before_the_route_gets_an_outcome_too(
+    app: FastAPI, predictor: ResponsePredictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    front = Front(app, KeyGate(KeyRing(tmp_path / "keys.jsonl")))
+    response = ask(front, "POST", "/v1" + PATH, record={})
+    assert outcome(response, 401)["issue"][0]["code"] == "login"
+    assert response.headers["www-authenticate"] == "Bearer"
+    monkeypatch.setenv(RATE_VARIABLE, "1")
+    limited = create_app(predictor)
+    ask(limited, "GET", "/model")
+    assert outcome(ask(limited, "POST", PATH, record={}), 429)["issue"][0]["code"] == "throttled"
+
+
+def test_our_own_fault_is_an_outcome_without_what_was_sent() -> None:
+    app = FastAPI()
+    add_error_handlers(app)
+
+    @app.post(PATH)
+    def fail() -> None:
+        raise ValueError("61.8034")
+
+    response = ask(app, "POST", PATH, record={})
+    assert outcome(response, 500)["issue"][0]["code"] == "exception"
+    assert "61.8034" not in response.text
 
 
 def test_our_own_addresses_may_be_set(predictor: ResponsePredictor) -> None:
