@@ -22,11 +22,17 @@ class VersionedPaths:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] == "http" and scope["path"].startswith(VERSION_PREFIX + "/"):
+        if scope["type"] == "http" and _is_versioned(scope["path"]):
             scope = {**scope, "path": scope["path"].removeprefix(VERSION_PREFIX)}
             if "raw_path" in scope:
                 scope["raw_path"] = (scope["raw_path"] or b"").removeprefix(_RAW_PREFIX)
         await self._app(scope, receive, send)
+
+
+def _is_versioned(path: str) -> bool:
+    """Return whether a path has an alias; the page at `/` has none."""
+    root = VERSION_PREFIX + "/"
+    return path.startswith(root) and path != root
 
 
 def versioned_paths(paths: dict[str, Any]) -> dict[str, Any]:
