@@ -155,6 +155,7 @@ def train(
         typer.echo(f"This model gives no predictions: {result.always_abstains}")
     typer.echo(f"Model:  {result.folder / 'model'}  (run {result.run_id} in MLflow)")
     typer.echo(f"Report: {result.report}")
+    typer.echo(f"Card:   {result.folder / 'card.html'}")
     if strict:
         refuse_errors(result.findings)
 
@@ -253,10 +254,12 @@ def adapt(
 def report(
     run: Annotated[Path, typer.Argument(help="Folder that `train` wrote.")],
 ) -> None:
-    """Rebuild report.html of a finished run."""
+    """Rebuild report.html and the model card of a finished run."""
+    from training.card.build import build_card
     from training.report.build import rebuild_report
 
     typer.echo(f"Report: {rebuild_report(run)}")
+    typer.echo(f"Card:   {build_card(run)}")
 
 
 @app.command()

@@ -9,6 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from serving.predictor import ResponsePredictor
+from training.card.build import build_card
+from training.card.evidence import checked_card_text
 from training.checks.run import require_known_codes
 from training.checks.sample_checks import too_few_sentence
 from training.cohort.files import find_spec, load_spec
@@ -32,6 +34,7 @@ from training.report.interactions import interaction_table
 from training.run_summary import summarise
 from training.stability.served import Stability, measure_stability
 from training.summary import (
+    CARD_TEXT_FILE,
     EVALUATION_FILE,
     EXPLANATIONS_FILE,
     HELD_OUT_FILE,
@@ -153,7 +156,9 @@ def train_cohort(
     config = load_config(config_path)
     require_known_codes(config.checks)
     # What the user mistyped must leave neither a folder nor a failed run behind.
-    load_spec(find_spec(cohort_path))
+    spec_path = find_spec(cohort_path)
+    load_spec(spec_path)
+    card_text = checked_card_text(spec_path.parent)
     report_on = progress or (lambda _stage, _done, _total: None)
     started = datetime.now(UTC)
     folder = unfinished_folder(out, cohort_path, config) if resume else new_folder(out, started)
@@ -170,6 +175,9 @@ def train_cohort(
             summary = write_run(folder, cohort, table, made, config)
             report_on("writing the report", 0, 1)
             report = build_report(folder)
+            if card_text is not None:
+                (folder / CARD_TEXT_FILE).write_bytes(card_text)
+            build_card(folder)
             report_on("writing the report", 1, 1)
             tracked.log()
     speaks = made.judged.models[-1] if summary.always_abstains else summary.served_model

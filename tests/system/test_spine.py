@@ -18,8 +18,9 @@ from serving.predictor import ResponsePredictor
 pytestmark = pytest.mark.system
 
 EVALUATION = ["model", "split", "metric", "threshold", "estimate", "lower", "upper", "n", "outcome"]
+CARD_FILES = {"card.html", "card.md", "card.json"}
 RUN_FILES = {"evaluation.csv", "out_of_fold.csv", "held_out.csv", "stability.csv", "report.html"}
-MODEL_FILES = {"model.json", "booster.txt", "spread.json"}
+MODEL_FILES = {"model.json", "booster.txt", "spread.json", *CARD_FILES}
 ASK_MLFLOW = """
 import sys, mlflow, pandas
 model = mlflow.pyfunc.load_model("models:/tms-response@champion")
@@ -54,12 +55,13 @@ def differences(left: list[Prediction], right: list[Prediction]) -> list[float]:
 
 def test_training_says_where_the_report_and_the_model_lie(spine: Spine) -> None:
     assert "Report: run/report.html" in spine.said
+    assert "Card:   run/card.html" in spine.said
     assert "Model:  run/model" in spine.said
     assert "AUROC" in spine.said
 
 
 def test_a_run_leaves_what_it_promises(spine: Spine) -> None:
-    assert {path.name for path in spine.run.iterdir()} >= RUN_FILES
+    assert {path.name for path in spine.run.iterdir()} >= {*RUN_FILES, *CARD_FILES, "card.toml"}
     assert list(pd.read_csv(spine.run / "evaluation.csv").columns) == EVALUATION
     assert {path.name for path in (spine.run / "model").iterdir()} == MODEL_FILES
 

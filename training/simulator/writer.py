@@ -11,6 +11,7 @@
         *_desc-linc_qc.tsv             volumes and motion, as XCP-D writes them
       cohort.toml                      how the tables map to patients, outcome on the HDRS-17
       cohort-phq9.toml                 the same patients, outcome on the PHQ-9
+      card.toml                        what a model card of it can say
       simulation.json                  scenario, seed, hash of the parameters
 
 Everything follows from the arguments, to the byte. Correlations are written with three decimals:
@@ -43,6 +44,7 @@ from training.simulator.scans import (
     draw_scan,
     true_connectivity,
 )
+from training.summary import CARD_TEXT_FILE
 
 Progress = Callable[[int, int], None]
 
@@ -50,8 +52,9 @@ GENERATOR: Final = "tms-response simulate"
 SIMULATION_FILE: Final = "simulation.json"
 _WRITTEN: Final = (
     "README", "dataset_description.json", "participants.tsv", "participants.json", "phenotype",
-    "derivatives", SPEC, SPEC_PHQ9, SIMULATION_FILE,
+    "derivatives", SPEC, SPEC_PHQ9, CARD_TEXT_FILE, SIMULATION_FILE,
 )  # fmt: skip
+_CARD_TEXT: Final = Path(__file__).with_name("card.toml")
 _BIDS_VERSION: Final = "1.10.0"
 
 
@@ -218,6 +221,7 @@ def _descriptions(cohort: SimulatedCohort) -> dict[str, str]:
         "README": readme,
         "dataset_description.json": as_json(whole),
         f"{XCPD_FOLDER}/dataset_description.json": as_json(matrices),
+        CARD_TEXT_FILE: _CARD_TEXT.read_text(encoding="utf-8"),
     }
 
 

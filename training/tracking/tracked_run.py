@@ -24,8 +24,10 @@ import pandas as pd
 from data_schemas.errors import DataError
 from serving.model_document import ModelDocument
 from serving.predictor import DOCUMENT_FILE
+from serving.stored_card import HTML_FILE, JSON_FILE, MARKDOWN_FILE
 from training.config import TrainingConfig
 from training.summary import (
+    CARD_TEXT_FILE,
     DEPENDENCE_FILE,
     DOMAINS_FILE,
     EVALUATION_FILE,
@@ -64,6 +66,7 @@ _TABLES: Final = (EVALUATION_FILE, OUT_OF_FOLD_FILE, SUMMARY_FILE, REPORT_FILE)
 _NOT_IN_EVERY_RUN: Final = (
     HELD_OUT_FILE, STABILITY_FILE,
     IMPORTANCE_FILE, DOMAINS_FILE, DEPENDENCE_FILE, INTERACTIONS_FILE,
+    HTML_FILE, MARKDOWN_FILE, JSON_FILE, CARD_TEXT_FILE,
 )  # fmt: skip
 # A watcher that marks the run as killed holds its folder for a moment.
 _SECONDS_FOR_A_WATCHER: Final = 5.0
@@ -114,7 +117,7 @@ class TrackedRun:
         document = ModelDocument.from_text((artefact / DOCUMENT_FILE).read_text("utf-8"))
         with plain_mlflow():
             self._log_numbers(summary)
-            for name in (*_TABLES, *_present(self.folder)):
+            for name in files_to_log(self.folder):
                 self.client.log_artifact(self.run_id, str(self.folder / name))
             model_id = log_model(self.client, self.run_id, artefact, document)
             name = self.config.tracking.model_name
@@ -153,8 +156,9 @@ class TrackedRun:
         write_run_file(self.folder, content)
 
 
-def _present(folder: Path) -> list[str]:
-    return [name for name in _NOT_IN_EVERY_RUN if (folder / name).is_file()]
+def files_to_log(folder: Path) -> list[str]:
+    """Return the files of a run that MLflow keeps, beside the model."""
+    return [*_TABLES, *(name for name in _NOT_IN_EVERY_RUN if (folder / name).is_file())]
 
 
 @contextmanager
