@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from data_schemas.errors import DataError
 from data_schemas.patient import Patient
 from data_schemas.prediction import ErrorBody, Prediction
+from serving.card_route import add_card
 from serving.cds_hooks.feedback import LedgerFeedbackStore, MemoryFeedbackStore
 from serving.cds_hooks.route import add_cds_hooks
 from serving.direct_route import DirectRoute
@@ -84,6 +85,7 @@ def create_app(
     add_patient_report(app, predictor, ledger)
     _add_model(app, predictor)
     add_clinician_page(app, predictor)
+    add_card(app, predictor)
     reader = FhirReader(predictor)
     add_fhir(app, reader, recorder)
     store = MemoryFeedbackStore() if ledger is None else LedgerFeedbackStore(ledger)

@@ -9,6 +9,16 @@ from pydantic import BaseModel
 from data_schemas.connectome import Connectome
 from data_schemas.connectome_summary import ConnectomeSummary
 from data_schemas.extra import ExtraDeclaration
+from data_schemas.filled_card import (
+    CardAnswer,
+    CardGroup,
+    CardItem,
+    CardPart,
+    CardPlace,
+    CardStandard,
+    CardTable,
+    FilledCard,
+)
 from data_schemas.instruments import get_instrument
 from data_schemas.patient import Patient
 from data_schemas.prediction import (
@@ -77,6 +87,28 @@ _PARTS_OF_SOME_MODELS = (
         reference_site="clinic-a",
     ),
 )
+_CARD = FilledCard(
+    model_name="tms-response",
+    model_version="0.1.0+58c6d2ac26bb",
+    title="Predicting response on the HDRS-17 before treatment",
+    warnings=("Research software, not a medical device.",),
+    answers=(
+        CardAnswer(question="For whom?", short="240 patients at 4 sites", details=("Adults",)),
+    ),
+    tables=(CardTable(caption="Inputs", header=("Input", "Unit"), rows=(("Age", "years"),)),),
+    standards=(
+        CardStandard(
+            key="hti-1", title="HTI-1", reference="45 CFR 170.315", note="United States rules.",
+            groups=(CardGroup(title="Purpose", items=(
+                CardItem(
+                    number="7", name="Intended users", verdict="for the reviewer to judge",
+                    parts=(CardPart(label="Users", text="Psychiatrists", source="owner"),),
+                    places=(CardPlace(file="report.html", anchor="limits", title="Limits"),),
+                ),
+            )),),
+        ),
+    ),
+)  # fmt: skip
 _LABELS = ("LH_Default_PFC_1", "LH_Default_PFC_2", "RH_Cont_PFCl_1")
 EXAMPLE_CONNECTOME = Connectome(
     labels=_LABELS,
@@ -178,6 +210,7 @@ def _examples(predictor: ResponsePredictor) -> dict[tuple[str, str], Any]:
         predictor.predict(Patient.model_validate(example_patient(predictor.document))),
         model_card(predictor),
         EXAMPLE_ERROR,
+        _CARD,
         *_PARTS_OF_SOME_MODELS,
     )
     found: dict[tuple[str, str], Any] = {}

@@ -1,6 +1,7 @@
 """The fitted model: training produces it, serving answers with it.
 
 It is a folder of text, `model.json`, `booster.txt` and `spread.json`; reading it executes nothing.
+The model card lies beside them.
 """
 
 import uuid
@@ -30,6 +31,7 @@ from serving.calibrated_trees import CalibratedTrees, expit
 from serving.known_scanners import KnownScanners, named_features
 from serving.model_document import IntervalDocument, ModelDocument
 from serving.notices import connectome_notices, input_notices, site_notices, standing_notices
+from serving.stored_card import StoredCard, remove_card
 
 DOCUMENT_FILE = "model.json"
 BOOSTER_FILE = "booster.txt"
@@ -51,6 +53,11 @@ class ResponsePredictor:
         The replicates of the pipeline, from `serving.stability_interval.SpreadTable.to_text`; None
         where the document's interval needs none.
 
+    Attributes
+    ----------
+    card : StoredCard or None
+        The model card that lay beside the model; set by `load`.
+
     Raises
     ------
     ModelError
@@ -65,6 +72,7 @@ class ResponsePredictor:
     ) -> None:
         self.document = document
         self._booster_text, self._spread_text = booster_text, spread_text
+        self.card: StoredCard | None = None
         self._features = named_features(document, [each.name for each in document.features])
         self._feature_names = tuple(each.name for each in self._features)
         self._uses_connectome = any("connectome" in each.fields for each in self._features)
@@ -104,10 +112,12 @@ class ResponsePredictor:
         document = ModelDocument.from_text(_read(folder / DOCUMENT_FILE))
         booster_text = _read(folder / BOOSTER_FILE) if document.booster else None
         spread_text = _read(folder / SPREAD_FILE) if document.interval.spread else None
-        return cls(document, booster_text, spread_text)
+        predictor = cls(document, booster_text, spread_text)
+        predictor.card = StoredCard.load(folder, predictor.identity.version)
+        return predictor
 
     def save(self, folder: str | Path) -> None:
-        """Write `model.json` and, where they are, `booster.txt` and `spread.json` into a folder."""
+        """Write `model.json` and, where they are, the other files and the card into a folder."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in ((BOOSTER_FILE, self._booster_text), (SPREAD_FILE, self._spread_text)):
@@ -115,6 +125,9 @@ class ResponsePredictor:
             if text is not None:
                 (folder / name).write_text(text, "utf-8", newline="\n")
         (folder / DOCUMENT_FILE).write_text(self.document.to_text(), "utf-8", newline="\n")
+        remove_card(folder)
+        if self.card is not None:
+            self.card.save(folder)
 
     def with_interval(self, interval: IntervalDocument, spread_text: str) -> Self:
         """Return the same model with another interval beside its probabilities."""

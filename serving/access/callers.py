@@ -18,6 +18,7 @@ ROUTES: Final[dict[str, Need]] = {
     "/": "open",
     "/metrics": "any",
     "/model": "any",
+    "/model/card": "open",
     "/predict": "predict",
     "/predict_batch": "predict",
     "/outcomes": "outcomes",

@@ -23,6 +23,7 @@ OPERATIONS = [
         ("/predict_batch", "POST"),
         ("/outcomes", "POST"),
         ("/model", "GET"),
+        ("/model/card", "GET"),
         ("/fhir/risk-assessment", "POST"),
         ("/cds-services", "GET"),
         ("/cds-services/{service_id}", "POST"),

@@ -122,8 +122,8 @@ def test_every_route_has_an_alias_that_answers_the_same(
     paths = set(document["paths"])
     plain = {path for path in paths if not path.startswith("/v1/")}
     assert plain == {
-        "/predict", "/predict_batch", "/model", "/fhir/risk-assessment", "/cds-services",
-        "/cds-services/{service_id}", "/cds-services/{service_id}/feedback",
+        "/predict", "/predict_batch", "/model", "/model/card", "/fhir/risk-assessment",
+        "/cds-services", "/cds-services/{service_id}", "/cds-services/{service_id}/feedback",
     }  # fmt: skip
     assert paths - plain == {f"/v1{path}" for path in plain}
     operations = [
