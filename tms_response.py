@@ -17,6 +17,7 @@ import typer
 from data_schemas.errors import DataError, TmsResponseError, UsageError
 from serving.ledger.command_line import app as ledger_app
 from training.monitoring.command_line import monitor
+from training.updating.command_line import update
 
 TRACEBACK_VARIABLE = "TMS_RESPONSE_TRACEBACK"
 INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
@@ -317,6 +318,7 @@ def revoke_key(key_id: Annotated[str, typer.Argument(help="As `key list` shows i
 
 
 app.command()(monitor)
+app.command()(update)
 
 
 def run(arguments: Sequence[str]) -> int:

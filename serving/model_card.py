@@ -27,7 +27,7 @@ def model_card(predictor: ResponsePredictor) -> ModelCard:
             *(notice.message for notice in standing_notices(document)),
             f"It answers with the probability of: {document.outcome.describe()}.",
             f"Trained on {document.trained_on.sentence()}.",
-            f"In training, {document.base_rate:.0%} reached the outcome (the base rate).",
+            *_base_rate(document),
             *_inputs(document),
             *_scanners(document),
             *_reading(document),
@@ -35,6 +35,19 @@ def model_card(predictor: ResponsePredictor) -> ModelCard:
         ),
         document=document,
     )
+
+
+def _base_rate(document: ModelDocument) -> list[str]:
+    if not document.updates:
+        return [f"In training, {document.base_rate:.0%} reached the outcome (the base rate)."]
+    return [
+        *(
+            f"Updated by {update.method} on the outcomes of {update.n_patients} patients of "
+            f"{update.place}; before, it was version {update.parent}."
+            for update in document.updates
+        ),
+        f"Of the latest of them {document.base_rate:.0%} reached the outcome (the base rate).",
+    ]
 
 
 def _inputs(document: ModelDocument) -> list[str]:

@@ -29,7 +29,8 @@ from serving.admission import connectome_refusal, refuse_unfit
 from serving.booster_text import FloatArray
 from serving.calibrated_trees import CalibratedTrees, expit
 from serving.known_scanners import KnownScanners, named_features
-from serving.model_document import IntervalDocument, ModelDocument
+from serving.local_update import updated
+from serving.model_document import IntervalDocument, LocalUpdate, ModelDocument
 from serving.notices import connectome_notices, input_notices, site_notices, standing_notices
 from serving.stored_card import StoredCard, remove_card
 
@@ -139,6 +140,19 @@ class ResponsePredictor:
         update = {"harmonisation": effects, "adapted_from": self._identity.version}
         document = self.document.model_copy(update=update)
         return type(self)(document, self._booster_text, self._spread_text)
+
+    def with_update(self, update: LocalUpdate, shifts: FloatArray | None = None) -> Self:
+        """Return the model recalibrated on local outcomes; the trees stay as they are.
+
+        Parameters
+        ----------
+        update : LocalUpdate
+            Of this model.
+        shifts : ndarray of float, shape (replicates,), optional
+            Log-odds by which each replicate behind the interval moves beside that.
+        """
+        document, spread_text = updated(self.document, self._spread_text, update, shifts)
+        return type(self)(document, self._booster_text, spread_text)
 
     @property
     def features(self) -> tuple[Feature, ...]:

@@ -65,6 +65,26 @@ class SpreadTable:
         lines = [f'"{name}": [{_lines(rows)}]' for name, rows in parts.items()]
         return "{\n" + ",\n".join(lines) + "\n}\n"
 
+    def updated(self, slope: float, shifts: FloatArray) -> "SpreadTable":
+        """Return the table around log-odds that were multiplied by `slope`.
+
+        Parameters
+        ----------
+        slope : float
+            At least 0.
+        shifts : ndarray of float, shape (replicates,)
+            Log-odds that are added to each replicate.
+        """
+        start, steps, unknown = (
+            np.rint(part).astype(np.int64)
+            for part in (
+                slope * self.start + THOUSANDTHS * shifts,
+                slope * self.steps,
+                slope * self.unknown,
+            )
+        )
+        return SpreadTable(self.cuts, start, steps, unknown)
+
     @classmethod
     def from_text(cls, text: str, n_features: int) -> "SpreadTable":
         """Parse and check a table.

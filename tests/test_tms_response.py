@@ -30,6 +30,7 @@ COMMANDS = {
     "report": ("run",),
     "serve": ("--model", "--host", "--port", "--workers", "--no-access"),
     "monitor": ("--model", "--out", "--metrics", "--outcomes-per-year", "--window"),
+    "update": ("model", "--out", "--place", "--cohort", "--estimate", "--apply"),
     "ledger": ("export", "delete", "purge"),
     "key": ("new", "list", "revoke"),
 }

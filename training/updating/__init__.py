@@ -1,0 +1,1 @@
+"""A model brought up to date on local outcomes, by as little as the outcomes ask for."""

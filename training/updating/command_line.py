@@ -1,0 +1,92 @@
+"""`tms-response update`; its imports stand inside, so that `--help` answers at once."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from data_schemas.errors import UsageError
+
+if TYPE_CHECKING:
+    from serving.model_document import LocalUpdate
+    from serving.predictor import ResponsePredictor
+
+
+def update(
+    model: Annotated[str, typer.Argument(help="Folder of a model, or models:/NAME@ALIAS.")],
+    *,
+    out: Annotated[Path | None, typer.Option(help="New folder for the updated model.")] = None,
+    place: Annotated[
+        str, typer.Option(help="Where the outcomes are from; it stands in the model.")
+    ] = "the local ledger",
+    cohort: Annotated[
+        Path | None, typer.Option(help="Take outcomes from a cohort instead of the ledger.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the cohort's data, where not beside the spec.")
+    ] = None,
+    estimate: Annotated[
+        Path | None, typer.Option(help="Also write the update alone, without any patient's data.")
+    ] = None,
+    use: Annotated[
+        Path | None, typer.Option("--apply", help="Apply an update that --estimate wrote.")
+    ] = None,
+) -> None:
+    """Recalibrate a model on local outcomes, by as little as they ask for."""
+    from serving.predictor import ResponsePredictor
+    from serving.registry import resolve_model
+    from training.updating.update import read_update, updated_predictor, write_update
+
+    _refuse_unclear(out, estimate, use, cohort)
+    predictor = ResponsePredictor.load(resolve_model(model))
+    found = _estimated(predictor, place, cohort, data) if use is None else read_update(use)
+    if found is None:
+        return
+    if estimate is not None:
+        write_update(found, estimate)
+        typer.echo(f"Update, without any patient's data: {estimate}")
+    if out is not None:
+        updated = updated_predictor(predictor, found)
+        updated.save(out)
+        typer.echo(f"Updated model, version {updated.identity.version}: {out}")
+
+
+def _refuse_unclear(
+    out: Path | None, estimate: Path | None, use: Path | None, cohort: Path | None
+) -> None:
+    if out is None and estimate is None:
+        raise UsageError("Say what to write: --out FOLDER, --estimate FILE, or both.")
+    if use is not None and (estimate is not None or cohort is not None):
+        raise UsageError("--apply takes an update that is there already; leave the others out.")
+    if out is not None and (out.is_file() or (out.is_dir() and any(out.iterdir()))):
+        raise UsageError(f"{out} exists already; give an empty or a new folder with --out.")
+    if estimate is not None and not estimate.parent.is_dir():
+        raise UsageError(f"There is no folder {estimate.parent}; make it first.")
+
+
+def _estimated(
+    predictor: "ResponsePredictor", place: str, cohort: Path | None, data: Path | None
+) -> "LocalUpdate | None":
+    from training.progress import ProgressDisplay
+    from training.updating.local_outcomes import of_a_cohort, of_the_ledger
+    from training.updating.update import local_update
+
+    with ProgressDisplay() as progress:
+        outcomes = (
+            of_the_ledger(predictor)
+            if cohort is None
+            else of_a_cohort(predictor, cohort, data, progress.stage("asking the model"))
+        )
+    chosen, found = local_update(predictor, outcomes, place)
+    typer.echo(
+        f"{chosen.n_patients} patients with a known outcome; that nothing need change: "
+        f"p = {chosen.p_unchanged:.3f}; that the level alone need change: p = {chosen.p_level:.3f}."
+    )
+    if found is None:
+        typer.echo("The outcomes do not speak against the model as it is; nothing was written.")
+    else:
+        typer.echo(
+            f"Chosen: {chosen.method}; log-odds are multiplied by {chosen.slope:.3f}, and "
+            f"{chosen.intercept:+.3f} is added."
+        )
+    return found
