@@ -1,4 +1,4 @@
-"""The mapping table `codes.toml`, read once and indexed by system and code."""
+"""The mapping tables `codes.toml` and `medications.toml`, read once, by system and code."""
 
 import re
 import tomllib
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from data_schemas.instruments import get_instrument
 
-_TABLE: Final = Path(__file__).with_name("codes.toml")
+_TABLES: Final = [Path(__file__).with_name(name) for name in ("codes.toml", "medications.toml")]
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 _ATC_SUBSTANCE: Final = re.compile(r"[A-Z][0-9]{2}[A-Z]{2}[0-9]{2}")
 
@@ -197,4 +197,6 @@ class Codes:
 @cache
 def code_table() -> CodeTable:
     """Return the table as written."""
-    return CodeTable.model_validate(tomllib.loads(_TABLE.read_text("utf-8")))
+    return CodeTable.model_validate(
+        tomllib.loads("\n".join(each.read_text("utf-8") for each in _TABLES))
+    )
