@@ -10,11 +10,13 @@ import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +44,7 @@ BIN = Path(sys.executable).parent
 ROOT = Path(__file__).resolve().parents[1]
 CLIENTS = (1, 8, 32)
 BATCH = 100
+LARGEST_BATCH = 1_000
 EMPTY = "an ASGI app that does nothing"
 OURS, UNRECORDED = "ours: access, validation, ledger", "ours without ledger"
 MLFLOW, TENSOR = "`mlflow models serve`", "`mlflow models serve`, tensor signature"
@@ -69,6 +72,7 @@ class Measured:
     megabytes: float
     loads: dict[int, Load]
     batches_a_second: float
+    beside_batches: Load | None = None
 
 
 def trained(folder: Path) -> Path:
@@ -197,6 +201,19 @@ def running(
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)
         process.wait(30)
+        wait_until_free(port)
+
+
+def wait_until_free(port: int) -> None:
+    """Wait until nobody listens on a port, so that the next server is not taken for the last."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"port {port} is still in use")
 
 
 def resident_megabytes(pid: int) -> float:
@@ -219,7 +236,22 @@ def measure(server: Server, port: int, folder: Path, seconds: float) -> Measured
         loads = {n: ask(port, one, n_clients=n, seconds=seconds) for n in CLIENTS}
         megabytes = resident_megabytes(process.pid)
         batches = ask(port, many, n_clients=1, seconds=seconds).requests_a_second
-    return Measured(ready, megabytes, loads, batches)
+        beside = asked_beside_batches(server, port, one, seconds) if server.name == OURS else None
+    return Measured(ready, megabytes, loads, batches, beside)
+
+
+def asked_beside_batches(server: Server, port: int, one: bytes, seconds: float) -> Load:
+    """Ask for one patient at a time while another client asks for the largest batches."""
+    path, content = server.batch
+    assert isinstance(content, list)
+    records = content * (LARGEST_BATCH // len(content))
+    batch = post(path, json.dumps(records).encode(), *server.headers)
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(ask, port, batch, n_clients=1, seconds=2 * seconds)
+        time.sleep(seconds / 2)
+        load = ask(port, one, n_clients=1, seconds=seconds)
+        other.result()
+    return load
 
 
 def report(measured: dict[str, list[Measured]], seconds: float) -> None:
@@ -238,6 +270,11 @@ def report(measured: dict[str, list[Measured]], seconds: float) -> None:
             f"{np.median([each.ready_seconds for each in rounds]):.1f}",
             f"{np.median([each.megabytes for each in rounds]):.0f}",
         ])  # fmt: skip
+    beside = [each.beside_batches for each in measured[OURS] if each.beside_batches]
+
+    def beside_ms(which: str) -> float:
+        return float(np.median([getattr(each, which) for each in beside]))
+
     header = [
         "", *(f"{n} client{'s' if n > 1 else ''}" for n in CLIENTS), "ours is times (8 clients)",
         "p50 ms, 1 client", "p99 ms, 1 client", f"patients a second, {BATCH} a request",
@@ -247,7 +284,9 @@ def report(measured: dict[str, list[Measured]], seconds: float) -> None:
         "serving",
         "One patient a request, with contributions",
         f"Requests a second; medians of {len(measured[OURS])} rounds of {seconds:g} s, each server "
-        "in turn, one worker process each, client and server on the same cores.",
+        "in turn, one worker process each, client and server on the same cores. While another "
+        f"client asks ours for batches of {LARGEST_BATCH:,}, one patient at a time takes "
+        f"{beside_ms('p50_ms'):.1f} ms (median) and {beside_ms('p99_ms'):.1f} ms (p99).",
         machine("bentoml", "fastapi", "mlflow", "lightgbm", "shap", "uvicorn"),
         table(header, rows),
     )
