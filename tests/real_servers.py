@@ -79,6 +79,12 @@ class Service:
         """Return the processes that answer."""
         return [each for each in _processes() if self._has_started(each)]
 
+    def take_model(self, predictor: ResponsePredictor) -> None:
+        """Let another model answer; the workers notice in their own time."""
+        predictor.save(self.home / "second")
+        (self.home / "link").symlink_to("second")
+        (self.home / "link").replace(self.home / "model")
+
     def ready_workers(self, client: httpx.Client) -> float:
         """Return how many workers have their model."""
         lines = client.get("/metrics", headers=self.headers).text.splitlines()
@@ -101,7 +107,8 @@ def running_service(
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[Service]:
     """Start a service on a model, and end it; what it is asked must end first."""
-    predictor.save(home / "model")
+    predictor.save(home / "first")
+    (home / "model").symlink_to("first")
     port, key = free_port(), new_key(home / "keys.jsonl", ["predict"])
     environment = {
         **os.environ, "PYTHONPATH": str(ROOT), KEYS_VARIABLE: str(home / "keys.jsonl"),
@@ -125,6 +132,14 @@ def running_service(
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=90)
+
+
+def resident_megabytes(process: int) -> float:
+    """Return how much memory a process holds; 0 where there is none."""
+    for line in _content_of(process, "status").decode().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1000
+    return 0.0
 
 
 def _processes() -> list[int]:

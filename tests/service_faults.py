@@ -2,20 +2,21 @@
 
 import asyncio
 import contextlib
+import os
 import resource
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import pytest
-from http_load import Connection
+from http_load import Connection, Reply
 from ledgers import rows_of
-from real_servers import Service
+from real_servers import ROOT, Service
 
 PATIENTS_OF_SLOW = 100
 _DISK_MEGABYTES = 64
@@ -108,8 +109,25 @@ def check_order(kept: list[str], load: Load) -> None:
         last[client] = place[name]
 
 
+async def at_once(
+    service: Service, path: str, bodies: Sequence[bytes], **headers: str
+) -> list[Reply]:
+    """Send requests at the same time, each on a connection of its own."""
+    named = {**service.headers, **{name.replace("_", "-"): headers[name] for name in headers}}
+    connections = [Connection(service.port) for _ in bodies]
+    asked = [
+        connection.ask(path, body, named)
+        for connection, body in zip(connections, bodies, strict=True)
+    ]
+    try:
+        return await asyncio.gather(*asked)
+    finally:
+        for connection in connections:
+            connection.close()
+
+
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that other clients bring about."""
+    """Wait for what other clients bring about."""
     async with asyncio.timeout(120):
         while not condition():
             await asyncio.sleep(0.01)
@@ -263,7 +281,12 @@ class PausedServer(Protocol):
 
 
 def server_that_goes_away(
-    service: Service, server: PausedServer, body: bytes, n_clients: int, n: int
+    service: Service,
+    server: PausedServer,
+    body: bytes,
+    n_clients: int,
+    n: int,
+    name: str = "outage",
 ) -> Load:
     """Stop the ledger's server under load and start it again; all are answered meanwhile."""
 
@@ -276,13 +299,54 @@ def server_that_goes_away(
             await asyncio.to_thread(server.start)
         await answered(load, n)
 
-    return with_load(service, body, "client", n_clients, stop_and_start)
+    return with_load(service, body, name, n_clients, stop_and_start)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait for what the service does by itself."""
+    until = time.monotonic() + 60
+    while not condition():
+        if time.monotonic() > until:
+            pytest.fail("it did not come about")
+        time.sleep(0.1)
 
 
 def wait_until_forwarded(service: Service) -> None:
     """Wait until the outbox is empty."""
-    until = time.monotonic() + 60
-    while rows_of(f"sqlite:///{service.home / 'outbox.db'}"):
-        if time.monotonic() > until:
-            pytest.fail("the outbox was not forwarded")
-        time.sleep(0.1)
+    wait_for(lambda: not rows_of(f"sqlite:///{service.home / 'outbox.db'}"))
+
+
+_MOVED_CLOCK = """
+import ctypes, datetime, gc, pathlib, time
+_offset = pathlib.Path(__file__).with_name("offset")
+_time, _now = time.time, datetime.datetime.now
+
+def moved_time():
+    return _time() + float(_offset.read_text())
+
+def moved_now(cls, tz=None):
+    return _now(tz) + datetime.timedelta(seconds=float(_offset.read_text()))
+
+time.time = moved_time
+gc.get_referents(datetime.datetime.__dict__)[0]["now"] = classmethod(moved_now)
+ctypes.pythonapi.PyType_Modified(ctypes.py_object(datetime.datetime))
+"""
+
+
+def settings_of_moved_clock(folder: Path) -> dict[str, str]:
+    """Return settings with which the wall clock of a service can be moved, by `move_clock`.
+
+    The clock of the machine itself stays: Python reads `sitecustomize.py` when a process starts.
+    """
+    clock = folder / "clock"
+    clock.mkdir()
+    (clock / "sitecustomize.py").write_text(_MOVED_CLOCK)
+    move_clock(folder, 0)
+    return {"PYTHONPATH": f"{clock}{os.pathsep}{ROOT}"}
+
+
+def move_clock(folder: Path, days: float) -> None:
+    """Set the clock so many days off."""
+    new = folder / "clock" / "new"
+    new.write_text(str(days * 86_400))
+    new.replace(folder / "clock" / "offset")
