@@ -5,6 +5,8 @@ import { html } from "./elements.js";
 
 const DRAWN = 10; // contributions with a bar each; more would not be looked at
 const NEXT_TO_NOTHING = 0.005; // log-odds: shown as 0.00
+// Where letters are large the table scrolls by itself, also by the keyboard.
+const SCROLLED = { class: "wide", role: "region", tabindex: "0", "aria-label": "All contributions" };
 const ofHundred = (chance) => `${Math.round(100 * chance)} of 100`;
 
 function valueInWords({ value, unit }) {
@@ -169,7 +171,7 @@ function theReasons(answer) {
     html(
       "details", { class: "contributions" },
       html("summary", {}, `All ${steps.length} contributions as a table`),
-      html("div", { class: "wide" }, theTable(steps, baseline)),
+      html("div", SCROLLED, theTable(steps, baseline)),
       html("p", { class: "on-paper" }, `${unmoved} inputs that moved nothing are left out here.`),
     ),
   ];
