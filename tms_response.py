@@ -123,6 +123,9 @@ def train(
     external_data: Annotated[
         Path | None, typer.Option(help="Folder of its data, where not beside its spec.")
     ] = None,
+    course: Annotated[
+        bool, typer.Option("--course", help="Train models in the course of treatment as well.")
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted run: --out, or the newest.")
     ] = False,
@@ -144,6 +147,7 @@ def train(
         with ProgressDisplay() as progress:
             result = train_cohort(
                 cohort, data=data, config_path=config, out=out, resume=resume, engine=engine,
+                course=course,
                 external=ExternalCohortPath(external, external_data) if external else None,
                 progress=progress,
             )  # fmt: skip

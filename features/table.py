@@ -18,10 +18,11 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from data_schemas.course import Course
 from data_schemas.errors import ConfigurationError, did_you_mean
 from data_schemas.instruments import get_instrument
 from data_schemas.patient import Patient
-from features import clinical, stimulation
+from features import clinical, course, stimulation
 from features.atlas import NETWORKS
 from features.connectivity import (
     BETWEEN,
@@ -34,7 +35,9 @@ from features.connectivity import (
 from features.nodes import NodeTable
 from features.summary import summarised_connectivity
 
-Domain = Literal["severity", "history", "medication", "person", "plan", "networks", "extra"]
+Domain = Literal[
+    "severity", "history", "medication", "person", "plan", "networks", "extra", "course"
+]
 Group = Literal["clinical", "connectivity"]
 Sign = Literal[-1, 0, 1]
 
@@ -65,7 +68,8 @@ class Feature:
         Study behind the sign.
     compute : callable or None
         Patient to number, NaN where unknown. None for connectivity features, which are computed
-        together, once a connectome, by `features.connectivity.connectivity_summary`.
+        together, once a connectome, by `features.connectivity.connectivity_summary`, and for those
+        of the course, by `features.course.course_summary`.
     """
 
     name: str
@@ -245,6 +249,23 @@ _NETWORKS = (
     ),
 )  # fmt: skip
 
+
+def _course(name: str, label: str, unit: str, monotone: Sign = 0, source: str = "") -> Feature:
+    return Feature(name, label, unit, "course", ("course",), "clinical", monotone, source)
+
+
+# In the order of `COURSE_NAMES`; for models that are asked in the course of treatment.
+COURSE_FEATURES: Final = (
+    _course(course.LATEST, "Latest score during treatment", "points"),
+    _course(
+        course.IMPROVEMENT, "Improvement since baseline", "percent of the baseline", 1,
+        "Uppsala 2024, PubMed 38897300: 20 % or more by week 2, OR for response 1.35-9.47",
+    ),
+    _course(course.SLOPE, "Change of the score", "points a week"),
+    _course(course.N_SCORES, "Scores so far during treatment", "scores"),
+    _course(course.DAYS_SINCE, "Time since the latest score", "days"),
+)  # fmt: skip
+
 FEATURES: Final = (*_clinical(), *_NETWORKS)
 
 
@@ -307,7 +328,11 @@ def feature_table(
 
 
 def patient_row(
-    patient: Patient, features: Sequence[Feature], nodes: NodeTable | None = None
+    patient: Patient,
+    features: Sequence[Feature],
+    nodes: NodeTable | None = None,
+    so_far: Course | None = None,
+    landmark: course.Landmark | None = None,
 ) -> npt.NDArray[np.float64]:
     """Return one patient's numbers.
 
@@ -315,26 +340,33 @@ def patient_row(
     ----------
     patient : Patient
     features : sequence of Feature, length p
-        From `feature_table`.
+        From `feature_table`, or `COURSE_FEATURES`.
     nodes : NodeTable, optional
         Of the connectome's atlas, where the label grammar does not know it.
+    so_far : Course, optional
+        The scores during treatment.
+    landmark : Landmark, optional
+        When one looks back at them; needed by the features of the course.
 
     Returns
     -------
     ndarray of shape (p,), float64
         In the order of `features`; NaN where unknown.
     """
-    networks: dict[str, float] = {}
-    if any(each.compute is None for each in features):
+    together: dict[str, float] = {}
+    domains = {each.domain for each in features if each.compute is None}
+    if "networks" in domains:
         summary = patient.connectome_summary
-        networks = (
+        together = (
             connectivity_summary(patient.connectome, patient.coil_site_mni_mm, nodes)
             if summary is None
             else summarised_connectivity(summary)
         )
+    if "course" in domains and landmark is not None:
+        together = together | course.course_summary(patient, so_far, landmark)
     return np.array(
         [
-            networks[each.name] if each.compute is None else each.compute(patient)
+            together[each.name] if each.compute is None else each.compute(patient)
             for each in features
         ],
         dtype=np.float64,

@@ -7,7 +7,7 @@ import numpy as np
 from data_schemas.errors import ModelError, did_you_mean
 from data_schemas.patient import Patient
 from data_schemas.prediction import Notice
-from features.table import Feature, extra_feature, feature_table, patient_row
+from features.table import COURSE_FEATURES, Feature, extra_feature, feature_table, patient_row
 from serving.booster_text import FloatArray
 from serving.model_document import ModelDocument
 
@@ -83,7 +83,7 @@ def named_features(document: ModelDocument, names: Sequence[str]) -> tuple[Featu
             for each in document.extra_measurements
         ],
     )
-    known = {feature.name: feature for feature in table}
+    known = {feature.name: feature for feature in (*table, *COURSE_FEATURES)}
     for name in names:
         if name not in known:
             raise ModelError(

@@ -3,8 +3,9 @@
 import numpy as np
 
 from serving.booster_text import FloatArray
-from serving.model_document import Calibration, LocalUpdate, ModelDocument, SpreadDocument
+from serving.model_document import Calibration, ModelDocument, SpreadDocument
 from serving.stability_interval import SpreadTable
+from serving.update_document import LocalUpdate
 
 
 def updated(

@@ -21,6 +21,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from data_schemas.course import Course
 from data_schemas.patient import Patient
 from serving.booster_text import FloatArray
 from serving.predictor import ResponsePredictor
@@ -65,10 +66,10 @@ class CountedPredictor(ResponsePredictor):
     """A predictor that counts its answers, whichever route asks it."""
 
     def answer(
-        self, patient: Patient, *, explain: bool = True
+        self, patient: Patient, *, explain: bool = True, course: Course | None = None
     ) -> tuple[dict[str, Any], FloatArray]:
         """Answer for one patient, and count it; `predict` goes through here too."""
-        content, row = super().answer(patient, explain=explain)
+        content, row = super().answer(patient, explain=explain, course=course)
         self._answered.inc()
         if content["abstained"]:
             ABSTENTIONS.labels(self.identity.version).inc()

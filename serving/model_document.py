@@ -20,8 +20,10 @@ from data_schemas.extra import ExtraDeclaration
 from data_schemas.instruments import INSTRUMENTS
 from data_schemas.outcome import OutcomeDefinition
 from data_schemas.patient import Patient
+from features.course import Landmark
 from features.nodes import NodeTable
 from features.site_effects import SiteEffects
+from serving.update_document import LocalUpdate
 
 FORMAT_VERSION: Final = 1
 
@@ -190,6 +192,20 @@ class ConnectomeRequirements(BaseModel):
     )
 
 
+class LandmarkDocument(BaseModel):
+    """When in the course of treatment a model is asked, and how it reads the scores until then."""
+
+    model_config = _FROZEN
+
+    week: float = Field(gt=0, description="Weeks of treatment; later scores are not looked at.")
+    instrument: str = Field(description="The only instrument of the scores that is accepted.")
+    sessions_a_week: float = Field(gt=0, description="Turns sessions into weeks.")
+
+    def landmark(self) -> Landmark:
+        """Return it as the features of the course take it."""
+        return Landmark(self.week, self.instrument, self.sessions_a_week)
+
+
 class TrainingPopulation(BaseModel):
     """On whom the model was trained."""
 
@@ -214,27 +230,6 @@ class TrainingPopulation(BaseModel):
             f"{self.n_patients} {kind} at {sites}, of whom {self.n_events} reached the outcome; "
             f"cohort {self.cohort}; treatment: {self.treatment}"
         )
-
-
-class LocalUpdate(BaseModel):
-    """A recalibration on local outcomes: new log-odds = slope * those of the parent + intercept."""
-
-    model_config = _FROZEN
-
-    parent: str = Field(min_length=1, description="Version of the model that was updated.")
-    method: Literal["recalibration in the large", "logistic recalibration"]
-    place: str = Field(
-        min_length=1, description="Where the outcomes are from, in the user's words."
-    )
-    slope: float = Field(ge=0, description="0 where the parent's order was not that of outcomes.")
-    intercept: float
-    level_error: float = Field(
-        ge=0, description="Standard error of the log-odds of an average patient."
-    )
-    n_patients: int = Field(ge=1, description="Local patients with a known outcome.")
-    n_events: int = Field(ge=0, description="Those of them who reached it.")
-    p_unchanged: float = Field(ge=0, le=1, description="Of the test that nothing need change.")
-    p_level: float = Field(ge=0, le=1, description="Of the test that the level alone need change.")
 
 
 class Provenance(BaseModel):
@@ -291,6 +286,10 @@ class ModelDocument(BaseModel):
     )
     updates: tuple[LocalUpdate, ...] = Field(
         default=(), description="Recalibrations after training, the latest last."
+    )
+    landmark: LandmarkDocument | None = Field(
+        default=None,
+        description="When in the course of treatment the model is asked; null before treatment.",
     )
     sites: tuple[str, ...] = Field(description="Sites seen in training, sorted.")
     trained_on: TrainingPopulation

@@ -1,7 +1,7 @@
 """The fitted model: training produces it, serving answers with it.
 
 It is a folder of text, `model.json`, `booster.txt` and `spread.json`; reading it executes nothing.
-The model card lies beside them.
+The model card lies beside them, and so do models of the course of treatment: `serving/course.py`.
 """
 
 import uuid
@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from data_schemas.course import Course
 from data_schemas.errors import ModelError
 from data_schemas.patient import Patient
 from data_schemas.prediction import (
@@ -28,11 +29,20 @@ from serving.abstention import TrainingReference, reason_to_abstain
 from serving.admission import connectome_refusal, refuse_unfit
 from serving.booster_text import FloatArray
 from serving.calibrated_trees import CalibratedTrees, expit
+from serving.course import (
+    answering,
+    check_landmarks,
+    course_notices,
+    load_landmarks,
+    refuse_unfit_course,
+    save_landmarks,
+)
 from serving.known_scanners import KnownScanners, named_features
 from serving.local_update import updated
-from serving.model_document import IntervalDocument, LocalUpdate, ModelDocument
+from serving.model_document import IntervalDocument, ModelDocument
 from serving.notices import connectome_notices, input_notices, site_notices, standing_notices
 from serving.stored_card import StoredCard, remove_card
+from serving.update_document import LocalUpdate
 
 DOCUMENT_FILE = "model.json"
 BOOSTER_FILE = "booster.txt"
@@ -53,6 +63,8 @@ class ResponsePredictor:
     spread_text : str or None
         The replicates of the pipeline, from `serving.stability_interval.SpreadTable.to_text`; None
         where the document's interval needs none.
+    landmarks : sequence of ResponsePredictor
+        Models of the same outcome in the course of treatment, the earliest first.
 
     Attributes
     ----------
@@ -70,8 +82,11 @@ class ResponsePredictor:
         document: ModelDocument,
         booster_text: str | None = None,
         spread_text: str | None = None,
+        landmarks: "Sequence[ResponsePredictor]" = (),
     ) -> None:
-        self.document = document
+        check_landmarks(document, landmarks)
+        self.document, self.landmarks = document, tuple(landmarks)
+        self._landmark = None if document.landmark is None else document.landmark.landmark()
         self._booster_text, self._spread_text = booster_text, spread_text
         self.card: StoredCard | None = None
         self._features = named_features(document, [each.name for each in document.features])
@@ -113,27 +128,41 @@ class ResponsePredictor:
         document = ModelDocument.from_text(_read(folder / DOCUMENT_FILE))
         booster_text = _read(folder / BOOSTER_FILE) if document.booster else None
         spread_text = _read(folder / SPREAD_FILE) if document.interval.spread else None
-        predictor = cls(document, booster_text, spread_text)
+        predictor = cls(document, booster_text, spread_text, load_landmarks(folder, cls.load))
         predictor.card = StoredCard.load(folder, predictor.identity.version)
         return predictor
 
     def save(self, folder: str | Path) -> None:
-        """Write `model.json` and, where they are, the other files and the card into a folder."""
+        """Write `model.json` and all that belongs to it into a folder."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in ((BOOSTER_FILE, self._booster_text), (SPREAD_FILE, self._spread_text)):
             (folder / name).unlink(missing_ok=True)
             if text is not None:
                 (folder / name).write_text(text, "utf-8", newline="\n")
+        save_landmarks(folder, self.landmarks)
         (folder / DOCUMENT_FILE).write_text(self.document.to_text(), "utf-8", newline="\n")
         remove_card(folder)
         if self.card is not None:
             self.card.save(folder)
 
+    def with_landmarks(self, landmarks: "Sequence[ResponsePredictor]") -> Self:
+        """Return the same model with models of the course of treatment beside it."""
+        return type(self)(self.document, self._booster_text, self._spread_text, landmarks)
+
+    def at(self, course: Course) -> "ResponsePredictor":
+        """Return the model that answers after these scores; see `serving.course.answering`."""
+        return answering(self, self.landmarks, course)
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """Versions of the model and of those of the course."""
+        return self._identity.version, *(each.identity.version for each in self.landmarks)
+
     def with_interval(self, interval: IntervalDocument, spread_text: str) -> Self:
         """Return the same model with another interval beside its probabilities."""
         document = self.document.model_copy(update={"interval": interval})
-        return type(self)(document, self._booster_text, spread_text)
+        return type(self)(document, self._booster_text, spread_text, self.landmarks)
 
     def with_harmonisation(self, effects: SiteEffects) -> Self:
         """Return the same model with further sites in its harmonisation."""
@@ -152,7 +181,7 @@ class ResponsePredictor:
             Log-odds by which each replicate behind the interval moves beside that.
         """
         document, spread_text = updated(self.document, self._spread_text, update, shifts)
-        return type(self)(document, self._booster_text, spread_text)
+        return type(self)(document, self._booster_text, spread_text, self.landmarks)
 
     @property
     def features(self) -> tuple[Feature, ...]:
@@ -200,7 +229,9 @@ class ResponsePredictor:
         rows = self._rows(X)
         return np.array([self._model.explained(row)[1] for row in rows]).reshape(rows.shape)
 
-    def predict(self, patient: Patient, *, explain: bool = True) -> Prediction:
+    def predict(
+        self, patient: Patient, *, explain: bool = True, course: Course | None = None
+    ) -> Prediction:
         """Answer for one patient.
 
         Parameters
@@ -209,6 +240,8 @@ class ResponsePredictor:
             Before treatment.
         explain : bool
             Whether to name what each feature contributed.
+        course : Course, optional
+            The scores during treatment so far; the model that `at` returns answers.
 
         Returns
         -------
@@ -219,21 +252,24 @@ class ResponsePredictor:
         ------
         RefusedPatientError
             When the record does not fit the model: another instrument, a required field missing,
-            an undeclared measurement.
+            an undeclared measurement, a course of which the model makes no use.
         """
-        content, _ = self.answer(patient, explain=explain)
+        model = self if course is None else self.at(course)
+        content, _ = model.answer(patient, explain=explain, course=course)
         return Prediction.model_validate(content)
 
     def answer(
-        self, patient: Patient, *, explain: bool = True
+        self, patient: Patient, *, explain: bool = True, course: Course | None = None
     ) -> tuple[dict[str, Any], FloatArray]:
-        """Return what `predict` does as JSON content, and the row of features, shape (p,)."""
+        """Return the JSON content of this very model's answer, and the row of features, (p,)."""
         refuse_unfit(patient, self.document)
+        refuse_unfit_course(course, patient, self.document, self.landmarks)
         refusal = self._connectome_refusal(patient)
         used = patient if refusal is None else patient.model_copy(update=_NO_SCAN)
         nodes = self.document.connectome.node_table
-        row = self._scanners.without(patient_row(used, self._features, nodes), used)
-        notices = self._notices(patient, refusal, row)
+        measured = patient_row(used, self._features, nodes, course, self._landmark)
+        row = self._scanners.without(measured, used)
+        notices = (*course_notices(course, self.document), *self._notices(patient, refusal, row))
         reason = reason_to_abstain(row, self.document, self._reference)
         if reason is not None:
             return self._content((reason, *notices)), row

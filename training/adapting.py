@@ -86,6 +86,11 @@ def adapt_model(
             "The model was trained without harmonisation, so no scanner needs to be learned. "
             'To harmonise, train with method = "combat" under [harmonisation].'
         )
+    if parent.landmarks:
+        raise ModelError(
+            "The model holds models of the course of treatment, which would not learn the scanner. "
+            "Adapt a model that was trained without --course."
+        )
     cohort = read_cohort(cohort_path, data, progress)
     refuse_other_nodes(cohort.name, cohort.nodes, parent.document.connectome.node_table)
     name, members = _members_of(cohort.members, site)

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from data_schemas.connectome import ConnectomeQuality
 from data_schemas.errors import (
@@ -143,6 +143,27 @@ class ChecksConfig(BaseModel):
     ignore: tuple[str, ...] = Field(description="Codes that are reported but never fatal.")
 
 
+class CourseConfig(BaseModel):
+    """Models in the course of treatment."""
+
+    model_config = _STRICT
+
+    landmark_weeks: tuple[float, ...] = Field(
+        min_length=1, description="Weeks of treatment at whose end a model is asked, ascending."
+    )
+    rule_week: float = Field(gt=0, description="Of the simple rule that stands beside the models:")
+    rule_percent: float = Field(
+        gt=0, le=100, description="at least this improvement since baseline by that week."
+    )
+
+    @field_validator("landmark_weeks")
+    @classmethod
+    def _ascend(cls, weeks: tuple[float, ...]) -> tuple[float, ...]:
+        if weeks[0] <= 0 or list(weeks) != sorted(set(weeks)):
+            raise ValueError("should be above 0 and ascend")
+        return weeks
+
+
 class TrackingConfig(BaseModel):
     """Names in MLflow."""
 
@@ -173,6 +194,7 @@ class TrainingConfig(BaseModel):
     subgroups: SubgroupsConfig
     checks: ChecksConfig
     connectome: ConnectomeQuality
+    course: CourseConfig
     tracking: TrackingConfig
 
     @property

@@ -1,7 +1,7 @@
 """One training run, from a cohort folder to a report: the order of the work, and nothing else."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,8 @@ from training.cohort.files import find_spec, load_spec
 from training.cohort.read import read_cohort
 from training.cohort.records import Cohort
 from training.config import TrainingConfig, load_config
+from training.course.landmarks import landmarks_of
+from training.course.models import MadeCourse, make_course, write_course
 from training.dataset import TrainingTable, build_table, with_outcome
 from training.engine.engines import LOCAL, open_engine
 from training.engine.work import open_work
@@ -95,6 +97,8 @@ class MadeRun:
         What the replicates say; None without any.
     external : ExternalPatients or None
         On whom the models were judged without a refit.
+    course : MadeCourse or None
+        The models in the course of treatment, where they are asked for.
     """
 
     judged: Judged
@@ -103,6 +107,7 @@ class MadeRun:
     held_out: pd.DataFrame
     stability: Stability | None
     external: ExternalPatients | None
+    course: MadeCourse | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,7 @@ def train_cohort(
     config_path: Path | None = None,
     out: Path | None = None,
     external: ExternalCohortPath | None = None,
+    course: bool = False,
     resume: bool = False,
     engine: str = LOCAL,
     n_jobs: int | None = None,
@@ -139,6 +145,8 @@ def train_cohort(
         Folder of the run; `runs/<time>` without it.
     external : ExternalCohortPath, optional
         Another cohort, on which the models are judged without a refit.
+    course : bool
+        Train models in the course of treatment as well; see `training.course`.
     resume : bool
         Go on with the interrupted run in `out`, or with the newest of this cohort under `runs/`.
     engine : str
@@ -157,8 +165,10 @@ def train_cohort(
     require_known_codes(config.checks)
     # What the user mistyped must leave neither a folder nor a failed run behind.
     spec_path = find_spec(cohort_path)
-    load_spec(spec_path)
+    spec, _ = load_spec(spec_path)
     card_text = checked_card_text(spec_path.parent)
+    if course:
+        landmarks_of(spec, config.course)
     report_on = progress or (lambda _stage, _done, _total: None)
     started = datetime.now(UTC)
     folder = unfinished_folder(out, cohort_path, config) if resume else new_folder(out, started)
@@ -172,6 +182,8 @@ def train_cohort(
             table = build_table(cohort, config, workshop=workshop)
             elsewhere = _read_external(external, table, workshop)
             made = make_run(cohort, table, elsewhere, workshop)
+            if course:
+                made = with_course(made, make_course(cohort, table, workshop))
             summary = write_run(folder, cohort, table, made, config)
             report_on("writing the report", 0, 1)
             report = build_report(folder)
@@ -236,6 +248,11 @@ def make_run(
     )
 
 
+def with_course(made: MadeRun, course: MadeCourse) -> MadeRun:
+    """Return a run with the models of the course beside the one before treatment."""
+    return replace(made, course=course, predictor=made.predictor.with_landmarks(course.predictors))
+
+
 def _secondary(
     cohort: Cohort, table: TrainingTable, workshop: Workshop
 ) -> Iterator[tuple[str, Judged]]:
@@ -266,6 +283,8 @@ def write_run(
         write_table(made.held_out, folder / HELD_OUT_FILE)
     if made.stability is not None:
         write_table(made.stability.patients, folder / STABILITY_FILE)
+    if made.course is not None:
+        write_course(folder, made.course)
     X = served_rows(table, predictor).X
     explanations = explain(predictor, X, table.y)
     save_explanations(folder / EXPLANATIONS_FILE, explanations)

@@ -136,3 +136,12 @@ def test_predictions_of_an_unknown_kind(
     code, said = fails(capsys, "predict", model_folder, "p.json", "--out", tmp_path / "out.docx")
     assert code == 2
     assert ".csv" in said
+
+
+def test_a_course_that_the_cohort_does_not_name(
+    capsys: pytest.CaptureFixture[str], clinic: Path
+) -> None:
+    code, said = fails(capsys, "train", clinic, "--course", "--out", clinic / "run")
+    assert code == 11
+    assert "no section [course]" in said
+    assert not (clinic / "run").exists()

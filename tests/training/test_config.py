@@ -44,6 +44,14 @@ def test_digest_depends_on_the_choices_alone(tmp_path: Path) -> None:
             "[validation]\nconfidence = 1.5",
             "validation.confidence: is out of range (allowed: at least 0.5, less than 1)",
         ),
+        (
+            "[course]\nlandmark_weeks = [2, 1]",
+            "course.landmark_weeks: should be above 0 and ascend",
+        ),
+        (
+            "[course]\nlandmark_weeks = [0, 1]",
+            "course.landmark_weeks: should be above 0 and ascend",
+        ),
         ("outcome = 'cure'", "outcome: is not one of the allowed values"),
         ("seed = ", "is not TOML"),
     ],

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from training.config import TrainingConfig
 from training.dataset import JUDGED, TrainingTable
 from training.engine.stage import run_stage
 from training.judging.held_out_file import held_out_table, joined
@@ -171,16 +172,8 @@ def _abstained(served: str, count: int, n: int) -> pd.DataFrame:
 
 def _fit(table: TrainingTable, workshop: Workshop, stage: str) -> tuple[Judged, Material]:
     config = workshop.config
-    choices = config.validation
     too_few = table.smaller_class < config.minimum.smaller_class
-    split_name, splits = outer_splits(
-        table.y,
-        table.site,
-        minimum_sites=choices.minimum_sites,
-        folds=choices.folds,
-        repeats=choices.repeats,
-        seed=config.seed,
-    )
+    split_name, splits = splits_of(table, config)
     models = compared_models(table, too_few=too_few)
     results = validate(
         table, splits, models, config,
@@ -201,6 +194,19 @@ def _fit(table: TrainingTable, workshop: Workshop, stage: str) -> tuple[Judged, 
     )
     nothing = pd.DataFrame()
     return Judged(split_name, splits, models, results, held_out, nothing, nothing), material
+
+
+def splits_of(table: TrainingTable, config: TrainingConfig) -> tuple[str, list[Split]]:
+    """Return the name of the primary split and its parts; they follow from outcomes and sites."""
+    choices = config.validation
+    return outer_splits(
+        table.y,
+        table.site,
+        minimum_sites=choices.minimum_sites,
+        folds=choices.folds,
+        repeats=choices.repeats,
+        seed=config.seed,
+    )
 
 
 def _latest(table: TrainingTable, models: Sequence[str], workshop: Workshop) -> pd.DataFrame:

@@ -158,24 +158,24 @@ def comparison_tasks(models: Sequence[str]) -> list[tuple[str, str]]:
     """
     tasks: list[tuple[str, str]] = []
     if LIGHTGBM_BOTH in models:
-        tasks = [(_COMPARISON, f"{LIGHTGBM_BOTH} - {LIGHTGBM_CLINICAL}")]
+        tasks = [(COMPARISON, f"{LIGHTGBM_BOTH} - {LIGHTGBM_CLINICAL}")]
         tasks += [(_SCANNED, model) for model in models]
     served = served_model(models)
     if served != BASE_RATE:
-        tasks += [(_COMPARISON, f"{served} - {other}") for other in COMPARATORS if other in models]
+        tasks += [(COMPARISON, f"{served} - {other}") for other in COMPARATORS if other in models]
     return tasks
 
 
 COMPARATORS: Final = (LOGISTIC_CLINICAL, BASE_RATE)
 PERFORMANCE: Final = "performance"
-_COMPARISON: Final = "comparison"
+COMPARISON: Final = "comparison"
 _SCANNED: Final = "scanned patients"
 LATER: Final = "later patients"
 PARTS: Final = ("subgroups",)
 OF_BYSTANDERS: Final = ("arms", "unknown outcomes")
 _ALL_PARTS: Final[Mapping[str, Callable[[Material, str], pd.DataFrame]]] = {
     PERFORMANCE: _performance,
-    _COMPARISON: _comparison,
+    COMPARISON: _comparison,
     _SCANNED: _scanned,
     LATER: _later,
     "subgroups": _by_subgroup,

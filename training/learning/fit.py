@@ -19,6 +19,7 @@ from serving.model_document import (
     ConnectomeRequirements,
     FeatureDocument,
     IntervalDocument,
+    LandmarkDocument,
     ModelDocument,
     Provenance,
     TrainingPopulation,
@@ -52,6 +53,7 @@ def fit_predictor(
     served: str,
     fingerprint: str,
     always_abstains: str | None = None,
+    landmark: LandmarkDocument | None = None,
 ) -> ResponsePredictor:
     """Fit the served model on all patients and put it into its artefact.
 
@@ -67,6 +69,8 @@ def fit_predictor(
         Of the cohort.
     always_abstains : str, optional
         Why the artefact must never answer, as a sentence.
+    landmark : LandmarkDocument, optional
+        When in the course of treatment the artefact is asked.
     """
     columns = _usable_columns(table, served)
     features = [table.features[number] for number in columns]
@@ -104,6 +108,7 @@ def fit_predictor(
             node_table=table.nodes,
         ),
         harmonisation=harmoniser.effects,
+        landmark=landmark,
         sites=tuple(table.site_names),
         trained_on=population(table, spec),
         provenance=provenance(config, fingerprint),

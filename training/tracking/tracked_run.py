@@ -26,6 +26,11 @@ from serving.model_document import ModelDocument
 from serving.predictor import DOCUMENT_FILE
 from serving.stored_card import HTML_FILE, JSON_FILE, MARKDOWN_FILE
 from training.config import TrainingConfig
+from training.course.summary import (
+    COURSE_EVALUATION_FILE,
+    COURSE_OUT_OF_FOLD_FILE,
+    COURSE_SUMMARY_FILE,
+)
 from training.summary import (
     CARD_TEXT_FILE,
     DEPENDENCE_FILE,
@@ -67,6 +72,7 @@ _NOT_IN_EVERY_RUN: Final = (
     HELD_OUT_FILE, STABILITY_FILE,
     IMPORTANCE_FILE, DOMAINS_FILE, DEPENDENCE_FILE, INTERACTIONS_FILE,
     HTML_FILE, MARKDOWN_FILE, JSON_FILE, CARD_TEXT_FILE,
+    COURSE_EVALUATION_FILE, COURSE_OUT_OF_FOLD_FILE, COURSE_SUMMARY_FILE,
 )  # fmt: skip
 # A watcher that marks the run as killed holds its folder for a moment.
 _SECONDS_FOR_A_WATCHER: Final = 5.0

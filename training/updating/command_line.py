@@ -8,8 +8,8 @@ import typer
 from data_schemas.errors import UsageError
 
 if TYPE_CHECKING:
-    from serving.model_document import LocalUpdate
     from serving.predictor import ResponsePredictor
+    from serving.update_document import LocalUpdate
 
 
 def update(

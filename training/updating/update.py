@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from scipy.stats import norm
 
 from data_schemas.errors import DataError, UsageError, field_problems
-from serving.model_document import LocalUpdate
 from serving.predictor import ResponsePredictor
+from serving.update_document import LocalUpdate
 from training.learning.rows import FloatArray
 from training.updating.closed_test import Update, choose_update
 from training.updating.local_outcomes import LocalOutcomes

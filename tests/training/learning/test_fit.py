@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from training.learning.models import BASE_RATE, LIGHTGBM_BOTH, LIGHTGBM_CLINICAL
 CONFIG = quick_config()
 
 
-def predictor(table: TrainingTable, served: str = LIGHTGBM_BOTH, **more: str) -> ResponsePredictor:
+def predictor(table: TrainingTable, served: str = LIGHTGBM_BOTH, **more: Any) -> ResponsePredictor:
     return fit_predictor(table, minimal_spec(), CONFIG, served=served, fingerprint="f" * 64, **more)
 
 

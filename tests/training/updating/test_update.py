@@ -9,10 +9,11 @@ from scipy.special import expit, logit
 from served_models import fit_predictor
 
 from data_schemas.errors import DataError
-from serving.model_document import IntervalDocument, LocalUpdate, SpreadDocument
+from serving.model_document import IntervalDocument, SpreadDocument
 from serving.predictor import ResponsePredictor
 from serving.settings import LEDGER_VARIABLE
 from serving.stability_interval import SpreadTable
+from serving.update_document import LocalUpdate
 from tms_response import run
 from training.updating.local_outcomes import LocalOutcomes
 from training.updating.update import local_update, read_update, updated_predictor, write_update
