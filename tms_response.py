@@ -17,6 +17,7 @@ import typer
 from data_schemas.errors import DataError, TmsResponseError, UsageError
 from serving.ledger.command_line import app as ledger_app
 from training.monitoring.command_line import monitor
+from training.promotion.command_line import promote, rollback
 from training.updating.command_line import update
 
 TRACEBACK_VARIABLE = "TMS_RESPONSE_TRACEBACK"
@@ -323,6 +324,8 @@ def revoke_key(key_id: Annotated[str, typer.Argument(help="As `key list` shows i
 
 app.command()(monitor)
 app.command()(update)
+app.command()(promote)
+app.command()(rollback)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -336,8 +339,8 @@ def run(arguments: Sequence[str]) -> int:
     Returns
     -------
     int
-        0 fine, 2 usage, 10 data, 11 configuration, 12 model, 13 service, 20 an alarm of `monitor`,
-        1 a fault of ours, 130 interrupted.
+        0 fine, 2 usage, 10 data, 11 configuration, 12 model, 13 service, 14 a promotion refused,
+        20 an alarm of `monitor`, 1 a fault of ours, 130 interrupted.
     """
     try:
         code = app(list(arguments) or ["--help"], prog_name="tms-response", standalone_mode=False)

@@ -1,13 +1,14 @@
 """The errors a user can cause, in one tree.
 
-| class                | exit code | cause                                            |
-|----------------------|-----------|--------------------------------------------------|
-| `TmsResponseError`   | 1         | anything below                                   |
-| `UsageError`         | 2         | a command or argument that cannot be carried out |
-| `DataError`          | 10        | a table, matrix or patient that breaks a rule    |
-| `ConfigurationError` | 11        | a `cohort.toml` or configuration that is wrong   |
-| `ModelError`         | 12        | a model that is absent, corrupt or does not fit  |
-| `ServiceError`       | 13        | a service that cannot start or answer            |
+| class                   | exit code | cause                                            |
+|-------------------------|-----------|--------------------------------------------------|
+| `TmsResponseError`      | 1         | anything below                                   |
+| `UsageError`            | 2         | a command or argument that cannot be carried out |
+| `DataError`             | 10        | a table, matrix or patient that breaks a rule    |
+| `ConfigurationError`    | 11        | a `cohort.toml` or configuration that is wrong   |
+| `ModelError`            | 12        | a model that is absent, corrupt or does not fit  |
+| `ServiceError`          | 13        | a service that cannot start or answer            |
+| `PromotionRefusedError` | 14        | a promotion that is not for now, or not for good |
 
 Messages are sentences. They name fields, rows, columns and what is allowed, and never repeat a
 patient's value.
@@ -106,6 +107,12 @@ class ServiceError(TmsResponseError):
     """A service that cannot start or answer."""
 
     exit_code = 13
+
+
+class PromotionRefusedError(TmsResponseError):
+    """A promotion that the evidence speaks against, or that another one came before."""
+
+    exit_code = 14
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str | None:

@@ -6,10 +6,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 
@@ -65,14 +66,16 @@ class Service:
 
 
 @contextmanager
-def served(model: str, cwd: Path) -> Iterator[Service]:
+def served(
+    model: str, cwd: Path, settings: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Service]:
     """Serve a model on a free port of this machine, as long as the context lasts."""
     port = free_port()
     log = cwd / f"service-{port}.log"
     with log.open("wb") as stream:
         process = subprocess.Popen(
             [COMMAND, "serve", "--model", model, "--port", str(port), "--no-access"],
-            cwd=cwd, env=environment(), stdout=stream, stderr=stream,
+            cwd=cwd, env={**environment(), **settings}, stdout=stream, stderr=stream,
         )  # fmt: skip
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
         try:

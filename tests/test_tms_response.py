@@ -31,6 +31,8 @@ COMMANDS = {
     "serve": ("--model", "--host", "--port", "--workers", "--no-access"),
     "monitor": ("--model", "--out", "--metrics", "--outcomes-per-year", "--window"),
     "update": ("model", "--out", "--place", "--cohort", "--estimate", "--apply"),
+    "promote": ("run", "--override", "--cohort", "--data"),
+    "rollback": ("name", "--why"),
     "ledger": ("export", "delete", "purge"),
     "key": ("new", "list", "revoke"),
 }

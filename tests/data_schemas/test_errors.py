@@ -28,6 +28,7 @@ def test_every_mistake_of_a_user_has_its_own_exit_code() -> None:
         "ConfigurationError": 11,
         "ModelError": 12,
         "ServiceError": 13,
+        "PromotionRefusedError": 14,
     }
 
 
