@@ -197,17 +197,23 @@ def predict(
     out: Annotated[Path, typer.Option(help="Predictions to write: .csv, .tsv or .json.")] = Path(
         "predictions.csv"
     ),
+    course: Annotated[
+        Path | None,
+        typer.Option(help="Scores during treatment: a table of id, session or day, and score."),
+    ] = None,
 ) -> None:
     """Predict every patient of a file."""
     from serving.predictor import ResponsePredictor
     from serving.registry import resolve_model
     from training import prediction_files
+    from training.cohort.course_files import read_course_file
     from training.cohort.patients import read_patients
 
     prediction_files.check_predictions_path(out)
     predictor = ResponsePredictor.load(resolve_model(model))
     named = read_patients(patients)
-    predictions = prediction_files.predict_all(predictor, named)
+    courses = None if course is None else read_course_file(course, [name for name, _ in named])
+    predictions = prediction_files.predict_all(predictor, named, courses)
     prediction_files.write_predictions(out, named, predictions, predictor)
     typer.echo(f"Predictions of {len(predictions)} patients: {out}")
 

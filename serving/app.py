@@ -9,12 +9,15 @@ import orjson
 from fastapi import FastAPI, Query, Request, Response
 from pydantic import BaseModel
 
+from data_schemas.course import Course
 from data_schemas.errors import DataError
 from data_schemas.patient import Patient
 from data_schemas.prediction import ErrorBody, Prediction
 from serving.card_route import add_card
 from serving.cds_hooks.feedback import LedgerFeedbackStore, MemoryFeedbackStore
 from serving.cds_hooks.route import add_cds_hooks
+from serving.course import refuse_landmark_alone
+from serving.course_requests import take_course
 from serving.direct_route import DirectRoute
 from serving.failures import add_error_handlers
 from serving.fhir.route import FhirReader, add_fhir
@@ -63,7 +66,13 @@ def create_app(
         Every prediction is in it before it is answered; with None, predictions are not kept.
     rate_limiter : RateLimiter, optional
         Counts the requests of each caller, and outlasts this application; see `add_limits`.
+
+    Raises
+    ------
+    ModelError
+        For a model of the course of treatment without the one before treatment.
     """
+    refuse_landmark_alone(predictor.document)
     recorder = Recorder(ledger)
     app = FastAPI(
         title="tms-response",
@@ -101,7 +110,7 @@ def _add_predict(app: FastAPI, predictor: ResponsePredictor, recorder: Recorder)
         response_model=None,
         responses={200: {"model": Prediction}, **refusals(*_STATUSES)},
         openapi_extra={
-            **patient_body(predictor.document),
+            **patient_body(predictor),
             "parameters": [IDEMPOTENCY_HEADER, PATIENT_HEADER],
         },
     )
@@ -127,11 +136,11 @@ def _add_predict(app: FastAPI, predictor: ResponsePredictor, recorder: Recorder)
 
 
 def _answer(predictor: ResponsePredictor, body: bytes, explain: bool) -> Answer:
-    return _answered(_predicted(predictor, parse_patient(parse_json(body)), explain=explain))
+    return _answered(_asked(predictor, parse_json(body), explain=explain))
 
 
 def _answer_upload(predictor: ResponsePredictor, parts: dict[str, Part], explain: bool) -> Answer:
-    return _answered(_predicted(predictor, uploaded_patient(parts), explain=explain))
+    return _answered(_predicted(predictor, *uploaded_patient(parts), explain=explain))
 
 
 def _answered(predicted: Predicted) -> Answer:
@@ -139,12 +148,20 @@ def _answered(predicted: Predicted) -> Answer:
     return Answer(Response(body, media_type="application/json"), [predicted])
 
 
-def _predicted(predictor: ResponsePredictor, patient: Patient, *, explain: bool) -> Predicted:
+def _asked(predictor: ResponsePredictor, content: Any, *, explain: bool) -> Predicted:
+    record, course = take_course(content)
+    return _predicted(predictor, parse_patient(record), course, explain=explain)
+
+
+def _predicted(
+    predictor: ResponsePredictor, patient: Patient, course: Course | None, *, explain: bool
+) -> Predicted:
+    model = predictor if course is None else predictor.at(course)
     try:
-        content, row = predictor.answer(patient, explain=explain)
+        content, row = model.answer(patient, explain=explain, course=course)
     except DataError as error:
         raise refused(error) from None
-    return Predicted(content, row, predictor.feature_names)
+    return Predicted(content, row, model.feature_names)
 
 
 def _add_predict_batch(app: FastAPI, predictor: ResponsePredictor, recorder: Recorder) -> None:
@@ -155,7 +172,7 @@ def _add_predict_batch(app: FastAPI, predictor: ResponsePredictor, recorder: Rec
         "/predict_batch",
         response_model=None,
         responses={200: {"model": _Answers}, **refusals(*_STATUSES)},
-        openapi_extra={**batch_body(predictor.document), "parameters": [IDEMPOTENCY_HEADER]},
+        openapi_extra={**batch_body(predictor), "parameters": [IDEMPOTENCY_HEADER]},
     )
     async def predict_batch(request: Request, explain: _Explain = True) -> Response:
         """Answer for up to 1,000 patients, in order, with an error object where one is bad."""
@@ -172,7 +189,7 @@ def _answer_batch(predictor: ResponsePredictor, body: bytes, explain: bool) -> A
     kept: list[Predicted] = []
     for content in parse_batch(body):
         try:
-            predicted = _predicted(predictor, parse_patient(content), explain=explain)
+            predicted = _asked(predictor, content, explain=explain)
         except RequestError as error:
             REFUSALS.labels(error.code).inc()
             answers.append(error.body().model_dump_json().encode())

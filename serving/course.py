@@ -158,6 +158,21 @@ def answering(before: Model, landmarks: Sequence[Model], course: Course) -> Mode
     return before
 
 
+def refuse_landmark_alone(document: ModelDocument) -> None:
+    """Raise where a model of the course is to be served without the one before treatment.
+
+    Raises
+    ------
+    ModelError
+        Saying what to serve instead.
+    """
+    if document.landmark is not None:
+        raise ModelError(
+            f"This is the model of week {document.landmark.week:g} of treatment alone; serve the "
+            f"folder above it, which holds {COURSE_FILE}."
+        )
+
+
 def refuse_unfit_course(
     course: Course | None,
     patient: Patient,
@@ -202,8 +217,8 @@ def course_notices(course: Course | None, document: ModelDocument) -> Iterator[N
         return
     if document.landmark is None:
         message = (
-            "The scores so far come before the first week at which they are used; the model "
-            "before treatment answers."
+            "No model of the course answers yet: none is due by the last score, or there is no "
+            "score up to its week. The model before treatment answers, without the scores."
         )
         yield Notice(code="before_first_landmark", field="course", message=message)
         return

@@ -15,6 +15,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from data_schemas.course import Course
 from data_schemas.errors import ModelError
 from data_schemas.patient import Patient
 from serving.calibrated_trees import logit
@@ -22,7 +23,7 @@ from serving.logs import describe
 from serving.metrics import RELOADS, CountedPredictor, show_model
 from serving.model_document import ModelDocument
 from serving.model_pointer import stamp_of
-from serving.openapi_examples import example_patient
+from serving.openapi_examples import example_course, example_patient
 from serving.predictor import ResponsePredictor
 
 logger = logging.getLogger("tms_response.model")
@@ -76,7 +77,13 @@ class CurrentModel:
         """
         old = self._served
         _refuse_other_question(new.document, old.predictor.document)
-        self_test(new)
+        if old.predictor.landmarks and not new.landmarks:
+            raise ModelError(
+                "The new model does not answer in the course of treatment, as the present one "
+                "does; start the service anew with it."
+            )
+        for model in (new, *new.landmarks):
+            self_test(model)
         self._served = _Served(new, self._make_app(new))
         show_model(new, old.predictor)
 
@@ -90,8 +97,12 @@ def self_test(predictor: ResponsePredictor) -> None:
         When the probability is none, or is not the sum that explains it.
     """
     patient = Patient.model_validate(_complete_example(predictor.document))
+    landmark = predictor.document.landmark
+    course = None
+    if landmark is not None:
+        course = Course.model_validate({"visits": example_course(landmark)})
     # Not as a caller would, whose answers are counted.
-    answer, _ = ResponsePredictor.answer(predictor, patient)
+    answer, _ = ResponsePredictor.answer(predictor, patient, course=course)
     chance = answer["response_probability"]
     if chance is None:
         return
@@ -182,7 +193,7 @@ class ModelWatcher:
 
     def _take(self, folder: Path) -> None:
         new = CountedPredictor.load(folder)
-        if new.identity.version == self._current.predictor.identity.version:
+        if new.versions == self._current.predictor.versions:
             return
         self._current.replace(new)
         # The model before is garbage now; what is loaded stays, as at the start.

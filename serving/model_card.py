@@ -3,9 +3,19 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from data_schemas.prediction import ModelIdentity
+from serving.course import landmark_of
 from serving.model_document import ModelDocument
 from serving.notices import standing_notices
 from serving.predictor import ResponsePredictor
+
+
+class LandmarkCard(BaseModel):
+    """One model in the course of treatment."""
+
+    model_config = ConfigDict(frozen=True)
+
+    week: float = Field(description="Weeks of treatment; it looks at the scores until then.")
+    version: str = Field(description="As it stands in its predictions.")
 
 
 class ModelCard(BaseModel):
@@ -16,6 +26,9 @@ class ModelCard(BaseModel):
     model: ModelIdentity
     statements: tuple[str, ...] = Field(description="The card in plain sentences.")
     document: ModelDocument = Field(description="The content of model.json.")
+    landmarks: tuple[LandmarkCard, ...] = Field(
+        default=(), description="Models of the course, which answer where a course is sent."
+    )
 
 
 def model_card(predictor: ResponsePredictor) -> ModelCard:
@@ -29,11 +42,16 @@ def model_card(predictor: ResponsePredictor) -> ModelCard:
             f"Trained on {document.trained_on.sentence()}.",
             *_base_rate(document),
             *_inputs(document),
+            *_course(predictor),
             *_scanners(document),
             *_reading(document),
             *_abstention(document),
         ),
         document=document,
+        landmarks=tuple(
+            LandmarkCard(week=landmark_of(each).week, version=each.identity.version)
+            for each in predictor.landmarks
+        ),
     )
 
 
@@ -47,6 +65,22 @@ def _base_rate(document: ModelDocument) -> list[str]:
             for update in document.updates
         ),
         f"Of the latest of them {document.base_rate:.0%} reached the outcome (the base rate).",
+    ]
+
+
+def _course(predictor: ResponsePredictor) -> list[str]:
+    """Say from which weeks of treatment on scores are used, where they are."""
+    if not predictor.landmarks:
+        return ["Scores during treatment are not used: it answers before treatment only."]
+    landmarks = [landmark_of(each) for each in predictor.landmarks]
+    weeks = ", ".join(f"{each.week:g}" for each in landmarks)
+    return [
+        (
+            f"Sent with the scores during treatment ({landmarks[0].instrument}), it answers by a "
+            f"model of its own for the end of each of these weeks: {weeks}. Patients who stopped "
+            "treatment, or whose outcome is unknown, were not learned from, and no weights make "
+            "up for them."
+        )
     ]
 
 

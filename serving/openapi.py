@@ -7,11 +7,13 @@ from pydantic import BaseModel
 
 from data_schemas.patient import Patient
 from data_schemas.prediction import ErrorBody
-from serving.model_document import ModelDocument
+from serving.course import landmark_of
+from serving.course_requests import add_course_schemas, patient_schema
 from serving.openapi_examples import (
     EXAMPLE_CONNECTOME,
     EXAMPLE_SUMMARY,
     add_examples,
+    example_course,
     example_patient,
 )
 from serving.predictor import ResponsePredictor
@@ -20,7 +22,6 @@ from serving.uploads import UploadedQuality
 from serving.versions import versioned_paths
 
 _SCHEMAS: Final = "#/components/schemas/{model}"
-_PATIENT: Final = {"$ref": "#/components/schemas/Patient"}
 _REFUSALS: Final = {
     400: "The body is empty or not valid JSON, or no well-formed form.",
     408: "The body did not arrive in time.",
@@ -39,9 +40,9 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": ErrorBody, "description": _REFUSALS[status]} for status in statuses}
 
 
-def patient_body(document: ModelDocument) -> dict[str, Any]:
+def patient_body(predictor: ResponsePredictor) -> dict[str, Any]:
     """Return the request body of a route that takes one patient, alone or with a file."""
-    patient = example_patient(document)
+    patient = example_patient(predictor.document)
     examples = {
         "clinical": {"summary": "Clinical inputs alone", "value": patient},
         "connectome": {
@@ -53,20 +54,26 @@ def patient_body(document: ModelDocument) -> dict[str, Any]:
             "value": {**patient, "connectome_summary": EXAMPLE_SUMMARY.model_dump(mode="json")},
         },
     }
+    if predictor.landmarks:
+        examples["course"] = {
+            "summary": "In the course of treatment",
+            "value": {**patient, "course": example_course(landmark_of(predictor.landmarks[0]))},
+        }
+    schema = patient_schema(predictor)
     content = {
-        "application/json": {"schema": _PATIENT, "examples": examples},
-        "multipart/form-data": _upload(),
+        "application/json": {"schema": schema, "examples": examples},
+        "multipart/form-data": _upload(schema),
     }
     return {"requestBody": {"required": True, "content": content}}
 
 
-def _upload() -> dict[str, Any]:
+def _upload(patient: dict[str, str]) -> dict[str, Any]:
     schema = {
         "type": "object",
         "required": ["patient", "connectome"],
         "additionalProperties": False,
         "properties": {
-            "patient": _PATIENT,
+            "patient": patient,
             "connectome": {
                 "type": "string",
                 "format": "binary",
@@ -85,10 +92,12 @@ def _upload() -> dict[str, Any]:
     return {"schema": schema, "encoding": encoding}
 
 
-def batch_body(document: ModelDocument) -> dict[str, Any]:
+def batch_body(predictor: ResponsePredictor) -> dict[str, Any]:
     """Return the request body of a route that takes a list of patients."""
-    schema = {"type": "array", "items": _PATIENT, "minItems": 1, "maxItems": MAXIMUM_BATCH}
-    content = {"application/json": {"schema": schema, "example": [example_patient(document)]}}
+    patient = patient_schema(predictor)
+    schema = {"type": "array", "items": patient, "minItems": 1, "maxItems": MAXIMUM_BATCH}
+    example = [example_patient(predictor.document)]
+    content = {"application/json": {"schema": schema, "example": example}}
     return {"requestBody": {"required": True, "content": content}}
 
 
@@ -102,6 +111,7 @@ def complete_openapi(app: FastAPI, predictor: ResponsePredictor) -> None:
     schemas = document["components"]["schemas"]
     for model in (Patient, UploadedQuality):
         _add_schema(schemas, model)
+    add_course_schemas(schemas, predictor)
     add_examples(schemas, predictor)
     document["paths"] = versioned_paths(document["paths"])
 

@@ -1,6 +1,7 @@
 """An example for every field in `/docs.json`, taken from whole records that fit together."""
 
 from collections.abc import Iterable
+from math import ceil
 from typing import Any
 
 from fastapi.encoders import jsonable_encoder
@@ -8,6 +9,7 @@ from pydantic import BaseModel
 
 from data_schemas.connectome import Connectome
 from data_schemas.connectome_summary import ConnectomeSummary
+from data_schemas.course import DAYS_A_WEEK, CourseVisit
 from data_schemas.extra import ExtraDeclaration
 from data_schemas.filled_card import (
     CardAnswer,
@@ -31,8 +33,13 @@ from data_schemas.prediction import (
 )
 from features.nodes import Node, NodeTable
 from features.site_effects import SiteEffects, SitePrior, SiteShift
-from serving.model_card import model_card
-from serving.model_document import BoosterDocument, ModelDocument, SpreadDocument
+from serving.model_card import LandmarkCard, model_card
+from serving.model_document import (
+    BoosterDocument,
+    LandmarkDocument,
+    ModelDocument,
+    SpreadDocument,
+)
 from serving.predictor import ResponsePredictor
 
 EXAMPLE_ERROR = ErrorBody(
@@ -54,6 +61,10 @@ _PARTS_OF_SOME_MODELS = (
     Notice(code="unseen_site", field="site", message="No training patient came from this site."),
     BoosterDocument(sha256="0" * 64, n_bags=20, trees_per_bag=60),
     SpreadDocument(sha256="0" * 64, n_replicates=200),
+    LandmarkDocument(week=2, instrument="HDRS-17", sessions_a_week=5),
+    LandmarkCard(week=2, version="0.5.0+4f2c7d0a91be"),
+    CourseVisit(session=5, score=18),
+    CourseVisit(day=7, score=18),
     ExtraDeclaration(
         name="grip_kg",
         label="Grip strength",
@@ -109,6 +120,7 @@ _CARD = FilledCard(
         ),
     ),
 )  # fmt: skip
+_SESSIONS_PLANNED = 30
 _LABELS = ("LH_Default_PFC_1", "LH_Default_PFC_2", "RH_Cont_PFCl_1")
 EXAMPLE_CONNECTOME = Connectome(
     labels=_LABELS,
@@ -139,6 +151,18 @@ def example_patient(document: ModelDocument) -> dict[str, Any]:
     return whole.model_dump(mode="json", include=shown, exclude_defaults=True)
 
 
+def example_course(landmark: LandmarkDocument) -> list[dict[str, Any]]:
+    """Return two made-up scores of the example patient, the last of them at a landmark."""
+    total = _two_thirds_of_range(landmark.instrument)
+    last = max(2, ceil(landmark.week * landmark.sessions_a_week))
+    scores = [{"score": round(0.9 * total)}, {"score": round(0.75 * total)}]
+    if last <= _SESSIONS_PLANNED:
+        times: list[dict[str, Any]] = [{"session": last // 2}, {"session": last}]
+    else:
+        times = [{"day": landmark.week * DAYS_A_WEEK / 2}, {"day": landmark.week * DAYS_A_WEEK}]
+    return [{**time, **score} for time, score in zip(times, scores, strict=True)]
+
+
 def whole_patient(document: ModelDocument) -> Patient:
     """Return a made-up patient of whom every field is known, but for the summary of a scan."""
     depression = document.depression_instrument or document.outcome.instrument
@@ -167,7 +191,7 @@ def whole_patient(document: ModelDocument) -> Patient:
         target="left_dlpfc",
         protocol="itbs",
         coil_site_mni_mm=(-38, 44, 26),
-        sessions_planned=30,
+        sessions_planned=_SESSIONS_PLANNED,
         site="clinic_a",
         connectome=EXAMPLE_CONNECTOME,
         extra={

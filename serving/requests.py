@@ -158,9 +158,9 @@ def parse_patient(content: Any) -> Patient:  # noqa: ANN401
     RequestError
         422, naming each field, what is wrong with it and what is allowed.
     """
-    _refuse_absurd_names(content)
-    _refuse_absurd_names(_inside(content, "extra"))
-    _refuse_absurd_names(_inside(_inside(content, "connectome_summary"), "values"))
+    refuse_absurd_names(content)
+    refuse_absurd_names(_inside(content, "extra"))
+    refuse_absurd_names(_inside(_inside(content, "connectome_summary"), "values"))
     try:
         return Patient.model_validate(_with_tuples(content), strict=True)
     except ValidationError as error:
@@ -173,7 +173,7 @@ def _inside(record: Any, name: str) -> Any:  # noqa: ANN401
     return record.get(name) if isinstance(record, dict) else None
 
 
-def _refuse_absurd_names(record: Any) -> None:  # noqa: ANN401
+def refuse_absurd_names(record: Any) -> None:  # noqa: ANN401
     """Refuse at once what would take long to refuse by name."""
     if isinstance(record, dict) and (
         len(record) > _MAXIMUM_NAMES or max(map(len, record), default=0) > _FIELD_NAME_LENGTH

@@ -19,6 +19,7 @@ from _bentoml_sdk import Service  # type: ignore[import-untyped]
 from data_schemas.errors import TmsResponseError
 from serving.access.callers import Caller, Need
 from serving.access.gate import Gate, gate_of_settings
+from serving.course import refuse_landmark_alone
 from serving.ledger.start import open_ledger
 from serving.logs import configure_logs
 from serving.model_pointer import pointed_folder
@@ -67,7 +68,7 @@ def _refuse_bad_settings() -> None:
     # BentoML has just set logs up in its own way.
     configure_logs(requests=log_requests())
     try:
-        ResponsePredictor.load(pointed_folder(model_source()))
+        refuse_landmark_alone(ResponsePredictor.load(pointed_folder(model_source())).document)
         reload_seconds()
         requests_per_minute()
         seconds_per_request()

@@ -17,9 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
 from data_schemas.connectome import Connectome, Coverage
+from data_schemas.course import Course
 from data_schemas.errors import DataError, FieldProblem, field_problems
 from data_schemas.patient import Patient
 from features.readers import read_uploaded_connectome
+from serving.course_requests import take_course
 from serving.multipart import Part, read_parts
 from serving.requests import RequestError, parse_json, parse_patient
 
@@ -82,8 +84,8 @@ def uploaded_bytes(parts: dict[str, Part]) -> bytes:
     )
 
 
-def uploaded_patient(parts: dict[str, Part]) -> Patient:
-    """Return the patient of an upload, with the connectome of the file.
+def uploaded_patient(parts: dict[str, Part]) -> tuple[Patient, Course | None]:
+    """Return the patient of an upload, with the connectome of the file, and the course sent.
 
     Raises
     ------
@@ -91,7 +93,8 @@ def uploaded_patient(parts: dict[str, Part]) -> Patient:
         400 when a part is not JSON; 422 when the record, the file or the quality is not valid, or
         the record holds a connectome too.
     """
-    patient = parse_patient(parse_json(bytes(parts["patient"].data)))
+    record, course = take_course(parse_json(bytes(parts["patient"].data)))
+    patient = parse_patient(record)
     if patient.scan is not None:
         message = "The patient's record holds a connectome beside the file; send only one."
         field = "connectome" if patient.connectome is not None else "connectome_summary"
@@ -100,7 +103,7 @@ def uploaded_patient(parts: dict[str, Part]) -> Patient:
     connectome = _read_file(parts["connectome"])
     if "quality" in parts:
         connectome = _with_quality(connectome, parse_json(bytes(parts["quality"].data)))
-    return patient.model_copy(update={"connectome": connectome})
+    return patient.model_copy(update={"connectome": connectome}), course
 
 
 def neutral_name(filename: str) -> str:

@@ -1,6 +1,6 @@
 """Predictions of a file of patients, written as a file: what `tms-response predict` does."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -8,6 +8,7 @@ from typing import Final
 import orjson
 import pandas as pd
 
+from data_schemas.course import Course
 from data_schemas.errors import DataError, FieldProblem, UsageError
 from data_schemas.patient import Patient
 from data_schemas.prediction import Prediction
@@ -34,13 +35,17 @@ def check_predictions_path(path: Path) -> None:
         raise UsageError(f"There is no folder {path.parent} to write {path.name} into.")
 
 
-def predict_all(predictor: ResponsePredictor, patients: Named) -> list[Prediction]:
+def predict_all(
+    predictor: ResponsePredictor, patients: Named, courses: Mapping[str, Course] | None = None
+) -> list[Prediction]:
     """Answer for every patient, or for none where the model refuses one.
 
     Parameters
     ----------
     predictor : ResponsePredictor
     patients : sequence of (id, Patient)
+    courses : mapping of str to Course, optional
+        The scores during treatment, by id; patients without any are asked about without.
 
     Raises
     ------
@@ -49,9 +54,9 @@ def predict_all(predictor: ResponsePredictor, patients: Named) -> list[Predictio
     """
     predictions: list[Prediction] = []
     problems: list[FieldProblem] = []
-    for number, (_, patient) in enumerate(patients, start=1):
+    for number, (name, patient) in enumerate(patients, start=1):
         try:
-            predictions.append(predictor.predict(patient))
+            predictions.append(predictor.predict(patient, course=(courses or {}).get(name)))
         except DataError as error:
             problems += [
                 replace(problem, field=f"patient {number}, {problem.field}")
@@ -86,6 +91,7 @@ def write_predictions(
         ]
         path.write_bytes(orjson.dumps(answers, option=orjson.OPT_INDENT_2))
         return
-    features = [feature.name for feature in predictor.features]
+    models = (predictor, *predictor.landmarks)
+    features = list(dict.fromkeys(name for model in models for name in model.feature_names))
     table = predictions_to_frame(predictions, features, pd.Index(ids, name="id"))
     table.to_csv(path, sep=_SEPARATORS[path.suffix])
