@@ -20,6 +20,7 @@ from training.report import (
     sections,
     stability_sections,
 )
+from training.report.course_sections import course_section
 from training.report.explain import Explanations, load_explanations
 from training.report.tables import ACCURACY, CALIBRATION, Cell, Evaluation, Table, table
 from training.report.words import confidence_percent, first_screen, sentence
@@ -76,6 +77,7 @@ def build_report(run_dir: Path) -> Path:
         motion=scan_sections.motion_picture(summary),
         uses_connectivity=any(f.group == "connectivity" for f in predictor.features),
         models=_models_table(summary),
+        course=course_section(run_dir),
         provenance=_provenance_table(summary, predictor, run_dir),
         settings=_settings_table(summary),
         **_performance(summary, evaluation),
