@@ -7,6 +7,9 @@ import pytest
 
 from training.cohort.check import check_cohort
 from training.cohort.read import read_cohort
+from training.config import load_config
+from training.course.landmarks import landmark_table, landmarks_of
+from training.dataset import build_table
 
 ROOT = Path(__file__).parents[2]
 OCD = ROOT / "examples" / "ocd-ctbs-2023"
@@ -79,3 +82,23 @@ def test_the_programme_arm_of_beat_the_blues_has_16_responders_of_52() -> None:
     assert sum(member.outcome is not None for member in others) == 45
     assert sum(member.outcome is None for member in others) == 0
     assert not cohort.spec.treatment.is_tms
+
+
+def test_beat_the_blues_has_a_course_of_three_visits() -> None:
+    if not (BLUES / "data" / "BtheB.csv").is_file():
+        pytest.skip(
+            "the Beat the Blues table is not here; examples/beat-the-blues/fetch.py gets it"
+        )
+    cohort = read_cohort(BLUES / "course.toml")
+    config = load_config(BLUES / "course-settings.toml")
+    everyone = build_table(cohort, config)
+    counts = [
+        landmark_table(cohort, everyone, landmark, config.course).counts
+        for landmark in landmarks_of(cohort.spec, config.course)
+    ]
+    assert {(each.learned_from, each.events, each.outcome_unknown) for each in counts} == {
+        (52, 31, 45)
+    }
+    second = cohort.members[1].course
+    assert second is not None
+    assert [visit.score for visit in second.visits] == [16, 24, 17]
