@@ -1,7 +1,7 @@
 """The HTTP interface: one FastAPI application around one model."""
 
 import time
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import anyio
 import anyio.to_thread
@@ -148,7 +148,7 @@ def _answered(predicted: Predicted) -> Answer:
     return Answer(Response(body, media_type="application/json"), [predicted])
 
 
-def _asked(predictor: ResponsePredictor, content: Any, *, explain: bool) -> Predicted:
+def _asked(predictor: ResponsePredictor, content: Any, *, explain: bool) -> Predicted:  # noqa: ANN401
     record, course = take_course(content)
     return _predicted(predictor, parse_patient(record), course, explain=explain)
 

@@ -103,7 +103,8 @@ def test_http_answers_as_the_landmark_does(
 ) -> None:
     answer, so_far = predict(app, visits), course(visits)
     model = family.at(so_far)
-    expected = model.predict_with_row(Patient.model_validate(PATIENT), course=so_far)[0]
+    content, _ = model.answer(Patient.model_validate(PATIENT), course=so_far)
+    expected = Prediction.model_validate(content)
     assert answer.response_probability == expected.response_probability is not None
     assert answer.model == model.identity
     assert "landmark" in codes(answer)
@@ -257,7 +258,7 @@ def test_a_patient_in_training_has_the_same_row_when_served(family: ResponsePred
             if seen is not None and not stopped:
                 rows.append(
                     patient_row(
-                        member.patient, model.features, member.course,
+                        member.patient, model.features, None, member.course,
                         model.document.landmark.landmark(),
                     )
                 )  # fmt: skip
