@@ -6,7 +6,7 @@ import pandas as pd
 
 from serving.model_document import ModelDocument
 from training.characteristics import characteristics, site_counts
-from training.checks.run import run_checks
+from training.checks.run import ALL_CHECKS, run_checks
 from training.cohort.records import Cohort
 from training.config import TrainingConfig
 from training.dataset import TrainingTable
@@ -16,6 +16,7 @@ from training.learning.fit import population, provenance
 from training.learning.models import MODEL_LABELS, varying_columns
 from training.learning.splits import LEAVE_ONE_SITE_OUT, count_sites
 from training.learning.validation import FoldResult, model_columns, served_model
+from training.site_characteristics import characteristics_by_site
 from training.summary import ExternalCohort, FlowCount, ModelSummary, RunSummary
 
 
@@ -52,6 +53,7 @@ def summarise(
         flow=tuple(FlowCount(step=s.step, n_patients=s.remaining) for s in cohort.flow),
         sites=site_counts(table),
         characteristics=characteristics(table),
+        characteristics_by_site=characteristics_by_site(table),
         split=_split_sentence(judged, table, config),
         split_name=judged.split_name,
         models=tuple(_model_summary(name, table, judged.results) for name in judged.models),
@@ -63,6 +65,7 @@ def summarise(
         findings=run_checks(
             cohort, table, evaluation, judged.models, document, config=config.checks
         ),
+        checks_made={check.code: check.title for check in ALL_CHECKS},
         config=config.model_dump(mode="json"),
         provenance=provenance(config, cohort.fingerprint),
     )

@@ -61,6 +61,34 @@ class Characteristic(BaseModel):
     sd_with_outcome: float | None
     mean_without_outcome: float | None
     sd_without_outcome: float | None
+    standardised_difference: float | None = Field(
+        default=None, description="With minus without the outcome, in pooled SDs."
+    )
+    difference_lower: float | None = None
+    difference_upper: float | None = None
+
+
+class SiteValue(BaseModel):
+    """One characteristic at one site; null where withheld."""
+
+    model_config = _FROZEN
+
+    mean: float | None
+    sd: float | None
+    missing_share: float | None
+
+
+class SiteCharacteristic(BaseModel):
+    """One row of the table of characteristics, by site: values in the order of `sites`."""
+
+    model_config = _FROZEN
+
+    label: str
+    unit: str
+    values: tuple[SiteValue, ...]
+    largest_difference: float | None = Field(
+        default=None, description="Between any two sites that are shown, in pooled SDs, absolute."
+    )
 
 
 class ModelSummary(BaseModel):
@@ -150,6 +178,7 @@ class RunSummary(BaseModel):
     flow: tuple[FlowCount, ...]
     sites: tuple[SiteCount, ...]
     characteristics: tuple[Characteristic, ...]
+    characteristics_by_site: tuple[SiteCharacteristic, ...] = ()
     split: str = Field(description="How held-out patients were chosen, as a sentence.")
     split_name: str = Field(description="leave_one_site_out or repeated_nested_cv.")
     models: tuple[ModelSummary, ...]
@@ -159,6 +188,7 @@ class RunSummary(BaseModel):
     connectomes: ConnectomeCounts
     external: ExternalCohort | None = None
     findings: tuple[Finding, ...]
+    checks_made: dict[str, str] = Field(default={}, description="Code -> what it looks for.")
     config: dict[str, object]
     provenance: Provenance
 
