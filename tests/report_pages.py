@@ -16,6 +16,7 @@ class Page(HTMLParser):
     path: Path
     ids: list[str] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
+    values: list[str] = field(default_factory=list)
     pictures: list[tuple[str, str]] = field(default_factory=list)
     tags: Counter[str] = field(default_factory=Counter)
     headings: list[int] = field(default_factory=list)
@@ -36,6 +37,7 @@ class Page(HTMLParser):
         self.tags[tag] += 1
         self.ids += [given["id"]] if "id" in given else []
         self.links += [given[name] for name in ("href", "src") if name in given]
+        self.values += [given["data-values"]] if "data-values" in given else []
         if tag == "img":
             self.pictures.append((given["src"], given.get("alt", "")))
         if tag == "th" and given.get("scope") not in {"col", "row"}:
@@ -56,7 +58,7 @@ class Page(HTMLParser):
             self.problems.append(f"</{tag}> closes something else")
 
     def handle_data(self, data: str) -> None:
-        if "style" in self._open:
+        if {"style", "script"} & set(self._open):
             return
         self.text += data
         if {"th", "td"} & set(self._open):

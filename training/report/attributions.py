@@ -31,7 +31,7 @@ from training.stability.attribution import (
     domain_names,
     explained_rows,
 )
-from training.stability.cuts import FEWEST_BEYOND_A_CUT
+from training.stability.cuts import FEWEST_BEYOND_A_CUT, cuts_of
 from training.summary import (
     DEPENDENCE_FILE,
     DOMAINS_FILE,
@@ -187,6 +187,7 @@ def _dependence(
                 {
                     "feature": feature.name,
                     "mean_value": [_mean_value(values, bands, band) for band in shown],
+                    **_edges(values, bands, shown),
                     "n": count[shown],
                     "log_odds": served.band_mean[column, shown],
                     "lower": lower[column, shown],
@@ -200,3 +201,21 @@ def _dependence(
 def _mean_value(values: FloatArray, bands: IntArray, band: int) -> float:
     """Return the mean value in a band; NaN for the band of those in whom it is unknown."""
     return float(np.mean(values[bands == band]))
+
+
+def _edges(values: FloatArray, bands: IntArray, shown: Sequence[int]) -> dict[str, FloatArray]:
+    """Return where each band begins and ends; NaN for the band of unknown values.
+
+    An outer band has no end of its own, which would be a patient's value: it reaches as far beyond
+    its mean as the cut lies before it.
+    """
+    cuts = cuts_of(values[~np.isnan(values)])
+    known = [band for band in shown if band != N_BANDS - 1]
+    ends = np.full((2, len(shown)), np.nan)
+    if known:
+        first, last = (_mean_value(values, bands, band) for band in (known[0], known[-1]))
+        inner = cuts if len(cuts) else np.array([first])
+        outer = [min(2 * first - inner[0], inner[0]), max(2 * last - inner[-1], inner[-1])]
+        edges = np.array([outer[0], *cuts, outer[1]])
+        ends[:, : len(known)] = edges[:-1], edges[1:]
+    return {"from": ends[0], "to": ends[1]}

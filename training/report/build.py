@@ -4,6 +4,8 @@ It is made from the files of the run's folder alone, so it can be rebuilt at any
 files give the same bytes.
 """
 
+import base64
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,19 +13,30 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from features.table import FEATURES
+from serving.pages import COLOURS
 from serving.predictor import ResponsePredictor
 from training.report import (
+    comparator_sections,
     explanation_sections,
     population_sections,
     scan_sections,
     sections,
     stability_sections,
+    table_one,
 )
+from training.report.attribution_sections import attribution_sections, ranking_words
+from training.report.attributions import Attributions
 from training.report.course_sections import course_section
 from training.report.explain import Explanations, load_explanations
+from training.report.literature_section import literature_table
 from training.report.tables import ACCURACY, CALIBRATION, Cell, Evaluation, Table, table
-from training.report.words import confidence_percent, first_screen, sentence
+from training.report.words import (
+    confidence_percent,
+    connectivity_answer,
+    first_screen,
+    scans_words,
+    sentence,
+)
 from training.summary import (
     EXPLANATIONS_FILE,
     MODEL_FOLDER,
@@ -32,8 +45,8 @@ from training.summary import (
     RunSummary,
 )
 
+_TEMPLATES: Final = Path(__file__).parent / "templates"
 _TEMPLATE: Final = "report.html.j2"
-_WITHHELD: Final = "mean (standard deviation) or share; groups of fewer than five are withheld"
 _RUN_FACTS: Final = {"started": "Started", "finished": "Finished", "git_commit": "Source, commit"}
 
 
@@ -66,23 +79,36 @@ def build_report(run_dir: Path) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
+    drivers = _explanations(summary, predictor, explanations)
+    attributed = _attributions(summary, predictor, run_dir)
     html = environment.get_template(_TEMPLATE).render(
         summary=summary,
         document=predictor.document,
-        answers=first_screen(summary, predictor.document, evaluation),
+        colours=COLOURS,
+        script=script,
+        script_hash=_hash(script),
+        answers=first_screen(
+            summary, predictor.document, evaluation, drivers["strongest"], attributed["ranking"]
+        ),
+        connectivity=connectivity_answer(summary, evaluation),
         level=confidence_percent(summary),
-        flow=_flow(summary),
-        characteristics=_characteristics_tables(summary),
+        flow=table_one.flow_rows(summary),
+        scans=scans_words(summary),
+        by_outcome=table_one.by_outcome(summary),
+        by_site=table_one.by_site(summary),
         refused_scans=scan_sections.refused_scans(summary),
         motion=scan_sections.motion_picture(summary),
         uses_connectivity=any(f.group == "connectivity" for f in predictor.features),
         models=_models_table(summary),
         course=course_section(run_dir),
+        silent_checks=_silent_checks(summary),
         provenance=_provenance_table(summary, predictor, run_dir),
         settings=_settings_table(summary),
         **_performance(summary, evaluation),
         **_robustness(summary, evaluation, run_dir),
-        **_explanations(summary, predictor, explanations),
+        **drivers,
+        **attributed,
     )
     path = run_dir / REPORT_FILE
     # A number and its percent sign stay on one line.
@@ -92,6 +118,18 @@ def build_report(run_dir: Path) -> Path:
 
 
 rebuild_report = build_report
+
+
+def _hash(script: str) -> str:
+    """Return what the page's policy calls the one script that may run."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+
+
+def _silent_checks(summary: RunSummary) -> Table | None:
+    """Return the checks that found nothing."""
+    found = {finding.code for finding in summary.findings}
+    rows = [[code, title] for code, title in summary.checks_made.items() if code not in found]
+    return table("Checks that found nothing", ["Code", "Looks for"], rows) if rows else None
 
 
 def _performance(summary: RunSummary, evaluation: Evaluation) -> dict[str, Any]:
@@ -107,6 +145,7 @@ def _performance(summary: RunSummary, evaluation: Evaluation) -> dict[str, Any]:
         "scanned": population_sections.scanned_table(summary, evaluation),
         "further_site": sections.further_site_sentence(summary, evaluation),
         "auroc": sections.auroc_picture(summary, evaluation),
+        "differences": comparator_sections.differences_picture(summary, evaluation),
         "roc": sections.roc_picture(summary, evaluation),
         "calibration": sections.calibration_picture(summary, evaluation),
         "decision": sections.decision_picture(summary, evaluation),
@@ -158,6 +197,21 @@ def _explanations(
     return content
 
 
+def _attributions(
+    summary: RunSummary, predictor: ResponsePredictor, run_dir: Path
+) -> dict[str, Any]:
+    """Return what stands in the run's tables of attributions; nothing where it has none."""
+    found = Attributions.read(run_dir)
+    if found is None:
+        return {"attributions": None, "literature": None, "ranking": ""}
+    features = predictor.features
+    return {
+        "attributions": attribution_sections(summary, found, features),
+        "literature": literature_table(summary, found, features),
+        "ranking": ranking_words(found.importance),
+    }
+
+
 def _why_no_explanations(
     summary: RunSummary, predictor: ResponsePredictor, explanations: Explanations
 ) -> str | None:
@@ -172,58 +226,6 @@ def _why_no_explanations(
             "prediction, and everyone gets the base rate."
         )
     return None
-
-
-def _flow(summary: RunSummary) -> list[dict[str, Any]]:
-    """Return each step with the patients left, how many it cost, and their share of the first."""
-    first = max(summary.flow[0].n_patients, 1) if summary.flow else 1
-    before = [step.n_patients for step in summary.flow[:1]]
-    before += [step.n_patients for step in summary.flow[:-1]]
-    return [
-        {
-            "step": step.step,
-            "n_patients": step.n_patients,
-            "lost": previous - step.n_patients,
-            "percent": round(100 * step.n_patients / first, 1),
-        }
-        for step, previous in zip(summary.flow, before, strict=True)
-    ]
-
-
-def _characteristics_tables(summary: RunSummary) -> list[Table]:
-    """Return who the patients were, with the many connections in a table of their own."""
-    connections = {feature.label for feature in FEATURES if feature.group == "connectivity"}
-    found = []
-    for caption, connectivity in (("Patients", False), ("Their brain connectivity", True)):
-        rows = [
-            [
-                Cell(row.label, row.unit),
-                _group(row.mean_with_outcome, row.sd_with_outcome),
-                _group(row.mean_without_outcome, row.sd_without_outcome),
-                f"{100 * row.missing_share:.0f} %",
-            ]
-            for row in summary.characteristics
-            if (row.label in connections) == connectivity
-        ]
-        if rows:
-            found.append(table(f"{caption}: {_WITHHELD}", _characteristics_header(summary), rows))
-    return found
-
-
-def _characteristics_header(summary: RunSummary) -> list[str]:
-    reached = summary.population.n_events
-    others = summary.population.n_patients - reached
-    n = "n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
-    return ["", f"Reached the outcome ({n}{reached})", f"Did not ({n}{others})", "Unknown"]
-
-
-def _group(mean: float | None, sd: float | None) -> str:
-    if mean is None:
-        return "withheld"
-    if sd is None:
-        return f"{100 * mean:.0f} %"
-    digits = 2 if max(abs(mean), sd) < 2 else 1
-    return f"{mean:z.{digits}f} ({sd:.{digits}f})"
 
 
 def _models_table(summary: RunSummary) -> Table:

@@ -15,7 +15,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap
 from scipy.special import expit, logit
 
-from training.report.plots import (
+from training.report.canvas import (
     AWAY_FROM_OUTCOME,
     REFERENCE,
     STYLE,

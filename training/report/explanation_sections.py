@@ -24,7 +24,7 @@ from training.report.explain import (
 )
 from training.report.explanation_plots import plot_beeswarm, plot_waterfall
 from training.report.tables import Cell, Picture, Table, picture, table
-from training.report.words import direction_words, literature_words, value_words
+from training.report.words import DOMAINS, direction_words, value_words
 
 N_TOP_FEATURES: Final = 10
 _N_STEPS: Final = 7
@@ -79,22 +79,20 @@ def _drivers_table(top: pd.DataFrame, known: dict[str, Feature], ways: dict[str,
     rows = []
     for place, row in enumerate(top.to_dict("records"), start=1):
         feature = known[str(row["feature"])]
-        expected, verdict = literature_words(feature, float(row["direction"]))
         rows.append(
             [
-                Cell(f"{place}. {feature.label}", feature.domain),
+                Cell(f"{place}. {feature.label}", DOMAINS[feature.domain]),
                 Cell(ways[feature.name]),
                 Cell(
                     f"{row['mean_percentage_points']:.1f} percentage points",
                     f"{100 * row['share']:.0f} %",
                 ),
-                Cell(expected, mark=verdict),
                 Cell(f"{100 * row['missing_share']:.0f} %"),
             ]
         )
     header = [
         "Input", "In this model", Cell("Moves the chance by", "on average; share of all inputs"),
-        "In the literature", "Unknown",
+        "Unknown",
     ]  # fmt: skip
     return table("The inputs that matter most", header, rows)
 

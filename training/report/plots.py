@@ -1,56 +1,34 @@
 """The report's pictures, drawn from tidy tables and nothing else: no number is computed here.
 
-Each function takes a table whose columns it names, and returns the picture as SVG text. A model has
-the same colour, dash and marker in every picture, so that none of them rests on colour alone.
+Each function takes a table whose columns it names, and returns the picture as SVG text.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from io import StringIO
-from pathlib import Path
-from textwrap import fill
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import pandas as pd
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
-from training.learning.models import (
-    BASE_RATE,
-    LIGHTGBM_BOTH,
-    LIGHTGBM_CLINICAL,
-    LIGHTGBM_CONNECTIVITY,
-    LOGISTIC_CLINICAL,
+from training.report.canvas import (
+    AWAY_FROM_OUTCOME,
+    MODEL_STYLES,
+    REFERENCE,
+    STYLE,
+    TOWARDS_OUTCOME,
+    WIDTH_INCHES,
+    Value,
+    draw_intervals,
+    new_figure,
+    numbers,
+    percent,
+    row_figure,
+    svg,
 )
 
-STYLE: Final = Path(__file__).parent / "report.mplstyle"
-_WIDTH_INCHES: Final = 4.9
-_LABEL_CHARACTERS: Final = 66
+_VALUE_STEP: Final = 0.05  # of the thresholds whose values can be pointed at
 _BIN_WIDTH: Final = 0.05  # of the "distribution_..." rows of evaluation.csv
-
-
-@dataclass(frozen=True)
-class ModelStyle:
-    """How one model is drawn."""
-
-    colour: str
-    dash: str | tuple[float, tuple[float, ...]]
-    marker: str
-
-
-# Distinct in hue, lightness and dash: for colour-blind readers and for grey prints.
-MODEL_STYLES: Final[Mapping[str, ModelStyle]] = {
-    BASE_RATE: ModelStyle("#767676", (0, (1, 1.5)), "x"),
-    LOGISTIC_CLINICAL: ModelStyle("#222222", (0, (6, 2)), "D"),
-    LIGHTGBM_CLINICAL: ModelStyle("#0072B2", (0, (4, 1.5, 1, 1.5)), "s"),
-    LIGHTGBM_CONNECTIVITY: ModelStyle("#B5578A", (0, (2, 1)), "^"),
-    LIGHTGBM_BOTH: ModelStyle("#C44E00", "-", "o"),
-}
-TOWARDS_OUTCOME: Final = "#1B7837"
-AWAY_FROM_OUTCOME: Final = "#762A83"
-REFERENCE: Final = "#767676"
 
 
 def plot_roc(curves: pd.DataFrame, labels: Mapping[str, str], emphasised: str) -> str:
@@ -68,14 +46,18 @@ def plot_roc(curves: pd.DataFrame, labels: Mapping[str, str], emphasised: str) -
     with style.context(STYLE):
         figure, axes = new_figure(4.9)
         axes.plot([0, 1], [0, 1], color=REFERENCE, linewidth=0.9, label="Chance", linestyle=":")
-        _draw_curves(axes, curves, labels, emphasised)
+        values = _draw_curves(axes, curves, labels, emphasised, _roc_words)
         axes.set(
             xlim=(0, 1), ylim=(0, 1.005), aspect="equal",
             xlabel="False alarms: 1 - specificity", ylabel="Found: sensitivity",
         )  # fmt: skip
-        _percent(axes, "x", "y")
+        percent(axes, "x", "y")
         axes.legend(loc="lower right")
-        return svg(figure)
+        return svg(figure, values)
+
+
+def _roc_words(at: float, found: str) -> str:
+    return f"at {100 * at:.0f} % false alarms, {found} % found"
 
 
 def plot_decision_curve(
@@ -103,15 +85,19 @@ def plot_decision_curve(
             treat_all["threshold"], treat_all["estimate"],
             color=REFERENCE, linewidth=1.2, linestyle=(0, (5, 2)), label="Treat everybody",
         )  # fmt: skip
-        _draw_curves(axes, curves, labels, emphasised)
+        values = _draw_curves(axes, curves, labels, emphasised, _benefit_words, digits=3, scale=1)
         top = float(max(curves["estimate"].max(), treat_all["estimate"].max(), 0.01))
         axes.set(
             ylim=(-0.25 * top, 1.1 * top), xlabel="Threshold: chance above which one would treat",
             ylabel="Net benefit (per patient)",
         )  # fmt: skip
-        _percent(axes, "x")
+        percent(axes, "x")
         axes.legend(loc="upper right")
-        return svg(figure)
+        return svg(figure, values)
+
+
+def _benefit_words(at: float, found: str) -> str:
+    return f"net benefit {found} at a threshold of {100 * at:.0f} %"
 
 
 def plot_calibration(curve: pd.DataFrame, distribution: pd.DataFrame, model: str) -> str:
@@ -128,7 +114,7 @@ def plot_calibration(curve: pd.DataFrame, distribution: pd.DataFrame, model: str
         Whose colour to use.
     """
     with style.context(STYLE):
-        figure = Figure(figsize=(_WIDTH_INCHES, 6.2))
+        figure = Figure(figsize=(WIDTH_INCHES, 6.2))
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1.1))
         look = MODEL_STYLES[model]
         upper.plot([0, 1], [0, 1], color=REFERENCE, linestyle=":", label="Perfect agreement")
@@ -138,11 +124,11 @@ def plot_calibration(curve: pd.DataFrame, distribution: pd.DataFrame, model: str
         )
         upper.set(xlim=(0, 1), ylim=(0, 1.005), ylabel="Share who reached the outcome")
         upper.legend(loc="upper left")
-        _percent(upper, "x", "y")
+        percent(upper, "x", "y")
         _draw_distribution(lower, distribution)
         lower.set(xlabel="Predicted chance", ylabel="Share of patients")
-        _percent(lower, "x")
-        return svg(figure)
+        percent(lower, "x")
+        return svg(figure, curve_values(upper, curve))
 
 
 def plot_intervals(table: pd.DataFrame, axis_label: str, reference: float | None) -> str:
@@ -162,14 +148,13 @@ def plot_intervals(table: pd.DataFrame, axis_label: str, reference: float | None
         figure, axes = row_figure(table["label"].tolist(), 0.75)
         if reference is not None:
             axes.axvline(reference, color=REFERENCE, linestyle=":", linewidth=1.2)
-        for place, row in enumerate(table.to_dict("records")):
-            look = MODEL_STYLES[str(row["model"])]
-            ends = [row["lower"], row["upper"]]
-            axes.plot(ends, [place, place], color=look.colour, linewidth=1.8)
-            axes.plot([row["estimate"]], [place], color=look.colour, marker=look.marker)
+        looks = [MODEL_STYLES[str(model)] for model in table["model"]]
+        values = draw_intervals(
+            axes, table, [look.colour for look in looks], [look.marker for look in looks]
+        )
         axes.locator_params(axis="x", nbins=6)
         axes.set(xlabel=axis_label)
-        return svg(figure)
+        return svg(figure, values)
 
 
 def plot_motion(table: pd.DataFrame) -> str:
@@ -182,59 +167,49 @@ def plot_motion(table: pd.DataFrame) -> str:
     """
     with style.context(STYLE):
         figure, axes = row_figure(table["label"].tolist(), 0.75)
-        for place, row in enumerate(table.to_dict("records")):
-            colour, marker = (TOWARDS_OUTCOME, "o") if row["reached"] else (AWAY_FROM_OUTCOME, "s")
-            axes.plot([row["lower"], row["upper"]], [place, place], color=colour, linewidth=1.8)
-            axes.plot([row["estimate"]], [place], color=colour, marker=marker)
+        reached = table["reached"].tolist()
+        values = draw_intervals(
+            axes, table,
+            [TOWARDS_OUTCOME if each else AWAY_FROM_OUTCOME for each in reached],
+            ["o" if each else "s" for each in reached],
+            digits=3,
+        )  # fmt: skip
         axes.locator_params(axis="x", nbins=6)
         axes.set(xlabel="Mean framewise displacement, mm")
-        return svg(figure)
+        return svg(figure, values)
 
 
-def new_figure(height_inches: float) -> tuple[Figure, Axes]:
-    """Return an empty picture as wide as every other."""
-    figure = Figure(figsize=(_WIDTH_INCHES, height_inches))
-    return figure, figure.subplots()
+def curve_values(axes: Axes, curve: pd.DataFrame) -> list[Value]:
+    """Return what a calibration curve tells where it is pointed at."""
+    return [
+        Value(
+            axes, row["threshold"], row["estimate"],
+            f"{100 * row['threshold']:.0f} % predicted, "
+            f"{numbers(row['estimate'], row['lower'], row['upper'], 0, 100)} % observed",
+        )
+        for row in _on_steps(curve)
+    ]  # fmt: skip
 
 
-def svg(figure: Figure) -> str:
-    """Return a picture as SVG text: the same bytes for the same picture."""
-    buffer = StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
+def _on_steps(curve: pd.DataFrame) -> list[dict[str, float]]:
+    """Return the rows at round thresholds; all where these are few."""
+    off = (curve["threshold"] / _VALUE_STEP - (curve["threshold"] / _VALUE_STEP).round()).abs()
+    found = curve[off < 1e-6]
+    shown = found if len(found) > 1 else curve
+    names = ["threshold", "estimate", "lower", "upper"]
+    return [dict(zip(names, row, strict=True)) for row in shown[names].to_numpy().tolist()]
 
 
-def row_figure(labels: Sequence[str], extra_inches: float) -> tuple[Figure, Axes]:
-    """Return a picture of n rows from the top, each under its label, so that labels cost no width.
-
-    Row i is at y = i; there is room for bars or dots of height 0.5 around it.
-    """
-    wrapped = [fill(label, _LABEL_CHARACTERS) for label in labels]
-    n_lines = max(label.count("\n") for label in wrapped) + 1
-    figure, axes = new_figure(extra_inches + (0.27 + 0.15 * n_lines) * len(labels))
-    axes.set_ylim(len(labels) - 0.6, -0.9)
-    axes.yaxis.set_visible(False)
-    axes.spines["left"].set_visible(False)
-    axes.grid(visible=False, axis="y")
-    backdrop = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
-    for place, label in enumerate(wrapped):
-        text = axes.text(
-            0, place - 0.27, label, transform=axes.get_yaxis_transform(), va="bottom",
-            fontsize=8.5, linespacing=1.1, bbox=backdrop,
-        )  # fmt: skip
-        text.set_in_layout(False)
-    return figure, axes
-
-
-def _percent(axes: Axes, *names: str) -> None:
-    formatter = {"x": axes.xaxis, "y": axes.yaxis}
-    for name in names:
-        formatter[name].set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-
-
-def _draw_curves(
-    axes: Axes, curves: pd.DataFrame, labels: Mapping[str, str], emphasised: str
-) -> None:
+def _draw_curves(  # noqa: PLR0917
+    axes: Axes,
+    curves: pd.DataFrame,
+    labels: Mapping[str, str],
+    emphasised: str,
+    tell: Callable[[float, str], str],
+    digits: int = 0,
+    scale: float = 100,
+) -> list[Value]:
+    values = []
     for model, label in labels.items():
         curve = curves[curves["model"] == model]
         if curve.empty:
@@ -246,6 +221,11 @@ def _draw_curves(
             curve["threshold"], curve["estimate"], color=look.colour, linestyle=look.dash,
             linewidth=2.2 if main else 1.2, label=label, zorder=3 if main else 2,
         )  # fmt: skip
+        for row in _on_steps(curve):
+            found = numbers(row["estimate"], row["lower"], row["upper"], digits, scale)
+            told = f"{label}: {tell(row['threshold'], found)}"
+            values.append(Value(axes, row["threshold"], row["estimate"], told))
+    return values
 
 
 def _fill(axes: Axes, curve: pd.DataFrame, colour: str) -> None:

@@ -4,6 +4,7 @@ import pandas as pd
 
 from training.report.plots import plot_motion
 from training.report.tables import Picture, Table, picture, table
+from training.small_cells import may_be_shown
 from training.summary import MotionGroup, RunSummary
 
 # Of the normal distribution, for a mean of many patients.
@@ -15,7 +16,11 @@ def refused_scans(summary: RunSummary) -> Table | None:
     refused = summary.connectomes.refused
     if not refused:
         return None
-    rows = [[reason, str(count)] for reason, count in refused.items()]
+    shown = may_be_shown(list(refused.values()))
+    rows = [
+        [reason, str(count) if told else "withheld"]
+        for (reason, count), told in zip(refused.items(), shown, strict=True)
+    ]
     return table("Scans that were refused", ["Reason", "Scans"], rows)
 
 

@@ -5,7 +5,8 @@ from matplotlib import style
 from matplotlib.collections import LineCollection
 from matplotlib.ticker import PercentFormatter
 
-from training.report.plots import MODEL_STYLES, REFERENCE, STYLE, new_figure, svg
+from training.report.canvas import MODEL_STYLES, REFERENCE, STYLE, new_figure, svg
+from training.report.plots import curve_values
 
 
 def plot_calibration_band(curve: pd.DataFrame, model: str) -> str:
@@ -34,7 +35,7 @@ def plot_calibration_band(curve: pd.DataFrame, model: str) -> str:
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
         axes.legend(loc="upper left")
-        return svg(figure)
+        return svg(figure, curve_values(axes, curve))
 
 
 def plot_instability(patients: pd.DataFrame, model: str) -> str:

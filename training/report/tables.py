@@ -1,11 +1,14 @@
 """What the report's tables are made from: estimates with intervals, cells, tables and pictures."""
 
 import base64
+import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
 from typing import Final, Literal
+from xml.sax.saxutils import unescape
 
 import pandas as pd
 
@@ -15,6 +18,11 @@ from training.summary import EVALUATION_FILE, JUDGED_WITHIN_SITES
 _COLUMNS: Final = (
     "model", "split", "metric", "threshold", "estimate", "lower", "upper", "n", "outcome",
 )  # fmt: skip
+
+_SIZE: Final = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
+_CIRCLE: Final = re.compile(
+    r'<circle cx="([-\d.]+)" cy="([-\d.]+)" r="6"><title>(.*?)</title></circle>'
+)
 
 
 @dataclass(frozen=True)
@@ -82,11 +90,14 @@ class Cell:
     anchor: str = ""
 
 
-def estimate_cell(estimate: Estimate | None, digits: int = 2, *, best: bool = False) -> Cell:
+def estimate_cell(
+    estimate: Estimate | None, digits: int = 2, *, best: bool = False, sign: str = ""
+) -> Cell:
     """Return an estimate above its interval."""
     if estimate is None:
         return Cell("not defined")
-    return Cell(estimate.number(digits), estimate.interval(digits), "best" if best else "")
+    mark = "best" if best else ""
+    return Cell(estimate.number(digits, sign), estimate.interval(digits, sign), mark)
 
 
 @dataclass(frozen=True)
@@ -100,18 +111,36 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as a data URI, what it shows for those who cannot see it, and its table."""
+    """A picture as a data URI, what it shows for those who cannot see it, and its table.
+
+    `values` is JSON: where on the picture, in percent from the left and the top, which value is
+    drawn, for those who point at it.
+    """
 
     source: str
     alt: str
     caption: str
     table: Table | None
+    values: str = "[]"
 
 
 def picture(svg: str, alt: str, caption: str, table: Table | None = None) -> Picture:
     """Wrap SVG text for an `<img>`, where its ids cannot meet those of another picture."""
     encoded = base64.b64encode(svg.encode()).decode("ascii")
-    return Picture(f"data:image/svg+xml;base64,{encoded}", alt, caption, table)
+    return Picture(f"data:image/svg+xml;base64,{encoded}", alt, caption, table, _values(svg))
+
+
+def _values(svg: str) -> str:
+    """Return what the picture's hidden circles tell; see `training.report.canvas.svg`."""
+    size = _SIZE.search(svg)
+    if size is None:
+        return "[]"
+    width, height = (float(side) / 100 for side in size.groups())
+    found = [
+        [round(float(x) / width, 1), round(float(y) / height, 1), unescape(told)]
+        for x, y, told in _CIRCLE.findall(svg)
+    ]
+    return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
 
 
 def table(caption: str, header: Iterable[object], rows: Iterable[Iterable[object]]) -> Table:

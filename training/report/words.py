@@ -1,16 +1,27 @@
 """The report's sentences: the numbers of a run, for a reader from outside the field."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import expm1, isnan
 from typing import Final
 
-from features.table import YES_NO, Feature
+from features.table import YES_NO
 from serving.model_document import ModelDocument
 from training.learning.models import BASE_RATE, LIGHTGBM_BOTH, LIGHTGBM_CLINICAL
 from training.learning.splits import LEAVE_ONE_SITE_OUT
 from training.report.tables import ACCURACY, Estimate, Evaluation, Metric
+from training.small_cells import SMALLEST_CELL
 from training.summary import RunSummary
 
+DOMAINS: Final[Mapping[str, str]] = {
+    "severity": "Severity",
+    "history": "History of the illness",
+    "medication": "Medication",
+    "person": "Person",
+    "plan": "Treatment plan",
+    "networks": "Brain networks",
+    "extra": "Further measurements",
+}
 RESEARCH_ONLY: Final = "Research software, not a medical device."
 # Below it, higher and lower values of an input push the prediction either way.
 _CLEAR_DIRECTION: Final = 0.5
@@ -26,16 +37,35 @@ class Answer:
 
 
 def first_screen(
-    summary: RunSummary, document: ModelDocument, evaluation: Evaluation
+    summary: RunSummary,
+    document: ModelDocument,
+    evaluation: Evaluation,
+    strongest: Sequence[str],
+    ranking: str = "",
 ) -> tuple[Answer, ...]:
-    """Answer what a reader asks before anything else."""
+    """Answer what a reader asks before anything else.
+
+    Parameters
+    ----------
+    strongest : sequence of str
+        The inputs that matter most, each with its direction; empty where nothing drives the model.
+    ranking : str
+        Whether these would be the same in other patients, where that is known.
+    """
     return (
         _what(summary),
         _whom(summary),
         _how_well(summary, evaluation),
-        _connectivity(summary, evaluation),
+        connectivity_answer(summary, evaluation),
+        _what_matters(strongest, ranking),
         _use(summary, document),
     )
+
+
+def _what_matters(strongest: Sequence[str], ranking: str) -> Answer:
+    short = "; ".join(strongest) or "Nothing: everyone gets the same chance"
+    caution = "These are associations in these patients, not causes." if strongest else ""
+    return Answer("What matters most?", f"{short}.", (caution, ranking))
 
 
 def _what(summary: RunSummary) -> Answer:
@@ -52,10 +82,11 @@ def _whom(summary: RunSummary) -> Answer:
     kind = "simulated patients" if population.simulated else "patients"
     rate = population.n_events / population.n_patients
     sites = "1 site" if population.n_sites == 1 else f"{population.n_sites} sites"
+    who = "" if population.simulated else f" {sentence(population.description)}"
     return Answer(
         "In whom?",
         f"{population.n_patients} {kind} at {sites}; {population.n_events} of them "
-        f"({100 * rate:.0f} %) reached the outcome.",
+        f"({100 * rate:.0f} %) reached the outcome.{who}",
         (f"Treatment: {sentence(population.treatment)}", sentence(population.description)),
     )
 
@@ -74,8 +105,16 @@ def _how_well(summary: RunSummary, evaluation: Evaluation) -> Answer:
         f"Measured in patients who were held out: {lower_first(summary.split)}",
         best_sentence(summary, evaluation),
     )
-    short = f"AUROC {auroc.text()}, {confidence_percent(summary)} interval."
+    whose = "" if model == summary.served_model else ", of a model that is not served"
+    figure = f"AUROC {auroc.text()}, {confidence_percent(summary)} interval{whose}."
+    short = figure + _against_chance(auroc)
     return Answer("How well?", short, details)
+
+
+def _against_chance(auroc: Estimate) -> str:
+    if not auroc.has_interval:
+        return ""
+    return f" {'Better' if auroc.lower > 0.5 else 'Not shown to be better'} than chance, 0.5."
 
 
 def judged_model(summary: RunSummary) -> str:
@@ -187,9 +226,9 @@ def calibration_verdict(slope: Estimate) -> str:
     return f"Its chances are not shown to be too extreme or too timid {figure}."
 
 
-def _connectivity(summary: RunSummary, evaluation: Evaluation) -> Answer:
+def connectivity_answer(summary: RunSummary, evaluation: Evaluation) -> Answer:
+    """Say whether the model with connectivity is shown to be better than that without."""
     question = "Did brain connectivity help?"
-    scans = summary.connectomes
     if LIGHTGBM_BOTH not in {model.name for model in summary.models}:
         reason = (
             "the cohort has no usable scan"
@@ -198,11 +237,7 @@ def _connectivity(summary: RunSummary, evaluation: Evaluation) -> Answer:
         )
         return Answer(question, f"Not tested: {reason}.", ())
     gain = evaluation.estimate(f"{LIGHTGBM_BOTH} - {LIGHTGBM_CLINICAL}", "auroc")
-    read = (
-        (f"{scans.n_accepted} of {scans.n_read} scans passed the quality checks.",)
-        if scans.n_read
-        else ()
-    )
+    read = (scans_words(summary),)
     if gain is None or not gain.has_interval:
         return Answer(question, "Not shown: the difference could not be estimated.", read)
     if gain.lower > 0:
@@ -219,6 +254,16 @@ def _connectivity(summary: RunSummary, evaluation: Evaluation) -> Answer:
     )
 
 
+def scans_words(summary: RunSummary) -> str:
+    """Say how many scans were accepted; empty where none was read, without a small count."""
+    scans = summary.connectomes
+    if not scans.n_read:
+        return ""
+    if 0 < scans.n_read - scans.n_accepted < SMALLEST_CELL:
+        return f"{scans.n_accepted} brain scans were accepted, and fewer than five refused."
+    return f"Of {scans.n_read} brain scans, {scans.n_accepted} were accepted."
+
+
 def _whose_gain(summary: RunSummary, gain: Estimate) -> str:
     patients = f"Compared in the {gain.n} held-out patients who had it"
     if summary.split_name != LEAVE_ONE_SITE_OUT:
@@ -230,11 +275,13 @@ def _whose_gain(summary: RunSummary, gain: Estimate) -> str:
 
 
 def _use(summary: RunSummary, document: ModelDocument) -> Answer:
+    question, found = "Can I use it?", cautions(summary, document)
     if summary.always_abstains is not None:
-        short = "No. This model never answers."
-    else:
-        short = "For research only, never to decide about a patient."
-    return Answer("Can I use it?", short, cautions(summary, document))
+        why = sentence(summary.always_abstains)
+        return Answer(question, f"No. This model never answers. {why}", found)
+    # The banner says already that it is no medical device; the next reason is about this run.
+    short = f"For research only, never to decide about a patient. {found[1]}"
+    return Answer(question, short, found)
 
 
 def cautions(summary: RunSummary, document: ModelDocument) -> tuple[str, ...]:
@@ -286,21 +333,6 @@ def direction_words(direction: float, *, yes_no: bool) -> str:
         return "no single direction"
     subject = "“yes”" if yes_no else "a higher value"
     return f"{subject} {'raises' if direction > 0 else 'lowers'} the chance"
-
-
-def literature_words(feature: Feature, direction: float) -> tuple[str, str]:
-    """Return which direction studies agree on and their source, and what the model does.
-
-    The model is held to the direction, so that its agreement is no evidence for it.
-    """
-    if feature.monotone == 0:
-        return "not established", ""
-    expected = direction_words(float(feature.monotone), yes_no=feature.unit == YES_NO)
-    if isnan(direction) or abs(direction) < _CLEAR_DIRECTION:
-        verdict = ""
-    else:
-        verdict = "held to it" if direction * feature.monotone > 0 else "differs"
-    return f"{expected} ({feature.monotone_source})", verdict
 
 
 def value_words(value: float, unit: str) -> str:

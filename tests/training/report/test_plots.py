@@ -1,5 +1,6 @@
 """Pictures are judged as their reader meets them: as SVG text, in colours, and without clipping."""
 
+import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -14,19 +15,23 @@ from matplotlib import style
 from matplotlib.colors import to_rgb
 
 from training.learning.models import BASE_RATE, LIGHTGBM_BOTH, LIGHTGBM_CLINICAL, MODEL_LABELS
-from training.report.explanation_plots import plot_beeswarm, plot_waterfall
-from training.report.plots import (
+from training.report.attribution_plots import plot_dependence, plot_ranks, plot_sizes
+from training.report.canvas import (
     AWAY_FROM_OUTCOME,
     MODEL_STYLES,
     STYLE,
     TOWARDS_OUTCOME,
+    row_figure,
+)
+from training.report.explanation_plots import plot_beeswarm, plot_waterfall
+from training.report.plots import (
     plot_calibration,
     plot_decision_curve,
     plot_intervals,
     plot_motion,
     plot_roc,
-    row_figure,
 )
+from training.report.tables import picture
 
 SVG = "{http://www.w3.org/2000/svg}"
 XLINK = "{http://www.w3.org/1999/xlink}"
@@ -85,6 +90,20 @@ def intervals(model: str = LIGHTGBM_CLINICAL) -> pd.DataFrame:
     )  # fmt: skip
 
 
+def sizes() -> pd.DataFrame:
+    return pd.DataFrame(
+        {"mean_absolute_log_odds": [0.3, 0.1], "lower": [0.1, 0.0], "upper": [0.4, 0.2],
+         "rank": [1, 2], "rank_lower": [1, 1], "rank_upper": [3, 9]}
+    )  # fmt: skip
+
+
+def bands() -> pd.DataFrame:
+    return pd.DataFrame(
+        {"mean_value": [1.0, 3.0], "from": [0.0, 2.0], "to": [2.0, 4.0], "n": [40, 60],
+         "log_odds": [0.2, -0.1], "lower": [0.1, -0.2], "upper": [0.3, 0.0]}
+    )  # fmt: skip
+
+
 PICTURES: dict[str, Callable[[], str]] = {
     "roc": lambda: plot_roc(curves(), MODEL_LABELS, LIGHTGBM_BOTH),
     "decision": lambda: plot_decision_curve(
@@ -96,6 +115,9 @@ PICTURES: dict[str, Callable[[], str]] = {
     "motion": lambda: plot_motion(motion()),
     "intervals": lambda: plot_intervals(intervals(), "AUROC (0.5 chance, 1 perfect)", 0.5),
     "beeswarm": lambda: plot_beeswarm(points(), {"age": "Age", "fc": LONG}),
+    "sizes": lambda: plot_sizes(sizes(), ["Age", LONG], LIGHTGBM_BOTH, "Mean |SHAP|, log-odds"),
+    "ranks": lambda: plot_ranks(sizes(), ["Age", LONG], LIGHTGBM_BOTH, 12),
+    "dependence": lambda: plot_dependence(bands(), "Age, years", {}, LIGHTGBM_BOTH),
     "waterfall": lambda: plot_waterfall(steps(), ["Age: 40 years", LONG, "Others"], (-1, 1)),
 }
 
@@ -138,6 +160,9 @@ def test_the_same_table_gives_the_same_bytes(name: str) -> None:
         ("calibration", ["Predicted chance", "Share who reached the outcome", "Share of patients"]),
         ("intervals", ["AUROC (0.5 chance, 1 perfect)", "Site A", "Site B"]),
         ("beeswarm", ["Contribution in log-odds: < 0 lowers, > 0 raises the chance", "Age"]),
+        ("sizes", ["Mean |SHAP|, log-odds", "Age"]),
+        ("ranks", ["Rank, 1 first, of 12 inputs", "Age"]),
+        ("dependence", ["Age, years", "Contribution, log-odds", "Patients"]),
         ("waterfall", ["Predicted chance; dotted: average, solid: this patient", "50 %"]),
     ],
 )
@@ -168,7 +193,7 @@ def test_lines_stand_out_from_white_paper(colour: str) -> None:
 
 def test_a_model_has_the_same_colour_in_every_picture() -> None:
     colour = MODEL_STYLES[LIGHTGBM_BOTH].colour.lower()
-    for name in ("roc", "decision", "calibration"):
+    for name in ("roc", "decision", "calibration", "sizes", "ranks", "dependence"):
         assert colour in drawn(name).lower()
     assert colour in plot_intervals(intervals(LIGHTGBM_BOTH), "AUROC", None).lower()
     assert colour not in plot_intervals(intervals(BASE_RATE), "AUROC", None).lower()
@@ -178,6 +203,48 @@ def test_the_interval_is_drawn_where_there_is_one() -> None:
     without = curves().assign(lower=np.nan, upper=np.nan)
     with_band = plot_roc(curves(), MODEL_LABELS, LIGHTGBM_BOTH).count("fill-opacity: 0.18")
     assert with_band > plot_roc(without, MODEL_LABELS, LIGHTGBM_BOTH).count("fill-opacity: 0.18")
+
+
+def hidden_values(name: str) -> list[list[float | str]]:
+    found: list[list[float | str]] = json.loads(picture(drawn(name), "", "").values)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("roc", "LightGBM, clinical and connectivity: at 50 % false alarms, "),
+        ("decision", ": net benefit 0."),
+        ("calibration", "50 % predicted, "),
+        ("intervals", "Site A: 0.60 (0.50 to 0.70)"),
+        ("motion", "Reached the outcome: 0.125 (0.110 to 0.140)"),
+        ("sizes", "Age: 0.300 (0.100 to 0.400) log-odds"),
+        ("ranks", "Age: rank 1 (1 to 3)"),
+        ("dependence", "40 patients, value about 1: 0.20 (0.10 to 0.30) log-odds"),
+    ],
+)
+def test_values_can_be_pointed_at(name: str, told: str) -> None:
+    found = hidden_values(name)
+    assert any(told in str(text) for _, _, text in found)
+    for x, y, _ in found:
+        assert 0 <= float(x) <= 100
+        assert 0 <= float(y) <= 100
+
+
+def test_a_value_lies_where_it_is_drawn() -> None:
+    x, y = (float(at) for at in hidden_values("dependence")[0][:2])
+    root = parsed(drawn("dependence"))
+    width, height = (float(size) for size in root.attrib["viewBox"].split()[2:])
+    marks = [
+        (100 * float(use.attrib["x"]) / width, 100 * float(use.attrib["y"]) / height)
+        for use in root.iter(SVG + "use")
+        if MODEL_STYLES[LIGHTGBM_BOTH].colour.lower() in use.attrib.get("style", "").lower()
+    ]
+    assert any(abs(x - at[0]) < 0.2 and abs(y - at[1]) < 0.2 for at in marks)
+
+
+def test_nothing_of_single_patients_can_be_pointed_at() -> None:
+    assert hidden_values("beeswarm") == []
 
 
 def test_a_beeswarm_holds_an_image_and_no_coordinates_of_patients() -> None:

@@ -2,20 +2,17 @@ from math import nan
 
 import pytest
 
-from features.table import FEATURES, YES_NO
+from features.table import YES_NO
 from training.report.tables import Estimate
 from training.report.words import (
     calibration_verdict,
     chance_verdict,
     direction_words,
-    literature_words,
     lower_first,
     pairs_sentence,
     sentence,
     value_words,
 )
-
-BY_NAME = {feature.name: feature for feature in FEATURES}
 
 
 @pytest.mark.parametrize(
@@ -67,16 +64,6 @@ def test_an_auroc_is_told_as_pairs() -> None:
 )
 def test_directions_in_words(direction: float, yes_no: bool, said: str) -> None:
     assert direction_words(direction, yes_no=yes_no) == said
-
-
-def test_the_literature_is_quoted_with_its_source_and_compared() -> None:
-    trials = BY_NAME["failed_trials"]
-    expected, verdict = literature_words(trials, -0.8)
-    assert expected == f"a higher value lowers the chance ({trials.monotone_source})"
-    assert verdict == "held to it"
-    assert literature_words(trials, 0.8)[1] == "differs"
-    assert literature_words(trials, 0.1)[1] == literature_words(trials, nan)[1] == ""
-    assert literature_words(BY_NAME["age_years"], 0.8) == ("not established", "")
 
 
 @pytest.mark.parametrize(
