@@ -1,11 +1,18 @@
 """Scans read by an engine: the same table, kept results, and a cache that names nobody."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import scanned_cohorts
 from cohort_tables import minimal_spec
+from scanned_cohorts import cohort_of, extract, write_scans
 
 from data_schemas.connectome import Connectome
 from data_schemas.errors import DataError
@@ -16,13 +23,14 @@ from features.nodes import NodeTable
 from training.cohort.records import Cohort, CohortMember
 from training.config import load_config
 from training.dataset import TrainingTable, build_table
-from training.engine.engines import LocalEngine
+from training.engine.engines import Engine, LocalEngine, open_engine
 from training.engine.work import Work, open_work
 from training.extraction_cache import CACHE_VARIABLE
 from training.scans import PatientScans
 from training.workshop import Workshop
 
 CONFIG = load_config()
+N_KILLED = 600
 LABELS = ("LH_Vis_1", "LH_Vis_2", "LH_Default_PFC_1", "RH_Default_PFC_2", "RH_Cont_Par_1")
 
 
@@ -82,7 +90,7 @@ def read_files(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
-def workshop(work: Work | None = None, engine: LocalEngine | None = None) -> Workshop:
+def workshop(work: Work | None = None, engine: Engine | None = None) -> Workshop:
     return Workshop(CONFIG, engine or LocalEngine(), work, lambda _stage, _done, _total: None)
 
 
@@ -94,12 +102,15 @@ def same(one: TrainingTable, other: TrainingTable) -> bool:
     )
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_an_engine_gives_what_reading_one_by_one_gives(cohort: Cohort, n_jobs: int) -> None:
+@pytest.mark.parametrize(("name", "n_jobs"), [("local", 1), ("local", 2), ("dask", 2)])
+def test_an_engine_gives_what_reading_one_by_one_gives(
+    cohort: Cohort, name: str, n_jobs: int
+) -> None:
     here = build_table(cohort, CONFIG)
     assert here.connectomes.n_accepted == 10
     assert len(here.connectomes.refused) == 1
-    assert same(here, build_table(cohort, CONFIG, workshop=workshop(engine=LocalEngine(n_jobs))))
+    with open_engine(name, n_jobs) as engine:
+        assert same(here, build_table(cohort, CONFIG, workshop=workshop(engine=engine)))
 
 
 def test_an_extraction_stopped_half_way_goes_on(
@@ -124,6 +135,29 @@ def test_an_extraction_stopped_half_way_goes_on(
         again = build_table(cohort, CONFIG, workshop=workshop(work))
     assert same(expected, again)
     assert len(read_files) == 5, "ten patients have scans, and five were done"
+
+
+def test_a_process_that_is_killed_half_way_loses_nothing_that_was_finished(
+    tmp_path: Path, read_files: list[int]
+) -> None:
+    folder, run = tmp_path / "data", tmp_path / "run"
+    write_scans(folder, N_KILLED)
+    process = subprocess.Popen(
+        [sys.executable, scanned_cohorts.__file__, folder, run, str(N_KILLED)],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    until = time.monotonic() + 120
+    kept: list[Path] = []
+    while len(kept) < 20 and time.monotonic() < until and process.poll() is None:
+        time.sleep(0.005)
+        kept = list(run.glob("work/*/*.npz"))
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    n_kept = len(list(run.glob("work/*/*.npz")))
+    assert 20 <= n_kept < N_KILLED
+    again = extract(folder, run, N_KILLED)
+    assert len(read_files) == N_KILLED - n_kept
+    assert same(again, build_table(cohort_of(folder, N_KILLED), CONFIG))
 
 
 def test_a_cached_patient_is_read_again_only_when_something_changed(
