@@ -200,7 +200,7 @@ class ConnectomeQuality(BaseModel):
     minimum_coverage: float = Field(default=0.5, ge=0, le=1)
     maximum_missing_share: float = Field(default=0.1, ge=0, le=1)
     # Two decimals bring 1,000 parcels of 150 volumes to -0.17; Fisher z in the place of r brings
-    # 17 single scans of the Human Connectome Project, 94 to 400 parcels, to -0.23 and below.
+    # 14 single scans of the Human Connectome Project, 94 to 400 parcels, to -0.23 and below.
     minimum_eigenvalue: float = Field(default=-0.2, le=0, allow_inf_nan=False)
 
     def refusal(self, connectome: Connectome | ConnectomeSummary) -> str | None:

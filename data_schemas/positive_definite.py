@@ -30,7 +30,7 @@ def has_eigenvalue_below(upper_triangle: FloatArray, n_parcels: int, limit: floa
     Notes
     -----
     R - limit I is positive definite just where it has a Cholesky factor, which takes a quarter of
-    the time of eigenvalues: 1.4 ms of 400 parcels, beside 15 ms to read them.
+    the time of eigenvalues: 1.4 to 1.9 ms of 400 parcels instead of 5.3 ms.
 
     Examples
     --------

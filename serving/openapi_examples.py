@@ -41,6 +41,7 @@ from serving.model_document import (
     SpreadDocument,
 )
 from serving.predictor import ResponsePredictor
+from serving.update_document import LocalUpdate
 
 EXAMPLE_ERROR = ErrorBody(
     error=ErrorDetail(
@@ -62,6 +63,18 @@ _PARTS_OF_SOME_MODELS = (
     BoosterDocument(sha256="0" * 64, n_bags=20, trees_per_bag=60),
     SpreadDocument(sha256="0" * 64, n_replicates=200),
     LandmarkDocument(week=2, instrument="HDRS-17", sessions_a_week=5),
+    LocalUpdate(
+        parent="0.1.0+58c6d2ac26bb",
+        method="recalibration in the large",
+        place="Clinic A",
+        slope=1.0,
+        intercept=-0.34,
+        level_error=0.12,
+        n_patients=310,
+        n_events=124,
+        p_unchanged=0.004,
+        p_level=0.4,
+    ),
     LandmarkCard(week=2, version="0.5.0+4f2c7d0a91be"),
     CourseVisit(session=5, score=18),
     CourseVisit(day=7, score=18),

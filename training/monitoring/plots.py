@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from matplotlib import style
 
-from training.report.plots import REFERENCE, STYLE, new_figure, row_figure, svg
+from training.report.canvas import STYLE, new_figure, row_figure, svg
+from training.report.plots import REFERENCE
 
 if TYPE_CHECKING:
     from training.monitoring.drift import Shift
