@@ -251,18 +251,15 @@ class ShortFiles:
 def disk_that_fills_up(
     service: Service, disk: Disk, name: str, body: bytes, n_clients: int, n: int
 ) -> Load:
-    """Fill the disk under load and free it again; nobody is answered meanwhile."""
+    """Fill the disk under load and free it again; nobody is answered unrecorded meanwhile."""
 
     async def fill_and_free(load: Load) -> None:
         await answered(load, n)
         disk.fill(service)
         try:
-            # What was on its way when the disk was filled may still have found room.
-            await until(lambda: load.statuses[503] >= n_clients)
-            before = load.statuses[200]
-            enough = load.statuses[503] + n
-            await until(lambda: load.statuses[503] >= enough)
-            assert load.statuses[200] == before
+            # Some may still find room, in the part of SQLite's log that was copied already: so
+            # what counts is that whoever is answered has a row, which `check_ledger` holds.
+            await until(lambda: load.statuses[503] >= n)
         finally:
             disk.free(service)
         await answered(load, n)

@@ -72,7 +72,7 @@ def test_a_thousand_clients_and_slow_readers(
 
 
 @pytest.mark.parametrize("kind", ["small disk", "short files"])
-def test_a_full_disk_answers_nobody_and_recovers(
+def test_a_full_disk_answers_nobody_unrecorded_and_recovers(
     service: Service, disk: faults.SmallDisk | None, body: bytes, loads: list[faults.Load],
     kind: str,
 ) -> None:  # fmt: skip
