@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from matplotlib import style
 
-from training.report.canvas import STYLE, new_figure, row_figure, svg
-from training.report.plots import REFERENCE
+from training.report.canvas import REFERENCE, STYLE, new_figure, row_figure, svg
 
 if TYPE_CHECKING:
     from training.monitoring.drift import Shift
