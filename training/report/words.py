@@ -107,14 +107,20 @@ def _how_well(summary: RunSummary, evaluation: Evaluation) -> Answer:
     )
     whose = "" if model == summary.served_model else ", of a model that is not served"
     figure = f"AUROC {auroc.text()}, {confidence_percent(summary)} interval{whose}."
-    short = figure + _against_chance(auroc)
+    short = figure + against_chance(auroc)
     return Answer("How well?", short, details)
 
 
-def _against_chance(auroc: Estimate) -> str:
+def against_chance(auroc: Estimate) -> str:
+    """Say in a sentence whether an AUROC is above one half; empty without an interval."""
     if not auroc.has_interval:
         return ""
-    return f" {'Better' if auroc.lower > 0.5 else 'Not shown to be better'} than chance, 0.5."
+    if auroc.lower <= 0.5:
+        verdict = "Not shown to be better"
+    else:
+        # The interval is shown with two digits: one from 0.502 reads as if it began at chance.
+        verdict = "Better" if round(auroc.lower, 2) > 0.5 else "Only just better"
+    return f" {verdict} than chance, 0.5."
 
 
 def judged_model(summary: RunSummary) -> str:

@@ -5,6 +5,7 @@ import pytest
 from features.table import YES_NO
 from training.report.tables import Estimate
 from training.report.words import (
+    against_chance,
     calibration_verdict,
     chance_verdict,
     direction_words,
@@ -29,6 +30,19 @@ def test_only_an_interval_above_one_half_is_better_than_chance(
 ) -> None:
     assert said in chance_verdict(estimate)
     assert chance_verdict(estimate).startswith("This is better") == (estimate.lower > 0.5)
+
+
+@pytest.mark.parametrize(
+    ("lower", "said"),
+    [
+        (0.51, " Better than"),
+        (0.502, " Only just better than"),
+        (0.5, " Not shown to be"),
+        (nan, ""),
+    ],
+)
+def test_the_first_screen_does_not_contradict_its_rounded_interval(lower: float, said: str) -> None:
+    assert against_chance(Estimate(0.6, lower, lower + 0.2, 300)).startswith(said)
 
 
 @pytest.mark.parametrize(
