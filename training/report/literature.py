@@ -45,7 +45,7 @@ class PublishedSign:
 _TREVIZOL: Final = "Trevizol 2020, 388 patients, odds ratio for remission"
 _WINNIPEG: Final = "Winnipeg 2022, 196 patients, pubmed 36207801"
 _UCSD: Final = "doi:10.1038/s41398-025-03380-w, 232 patients"
-_ABLTBS: Final = "aBLTBS trial"
+_ABLTBS: Final = "secondary analysis of the aBLTBS trial"
 
 SIGNS: Final = {
     "age_years": PublishedSign(
@@ -65,7 +65,9 @@ SIGNS: Final = {
         f"the {_ABLTBS}",
     ),
     "ptsd": PublishedSign(-1, "trial of 164 veterans, jamapsychiatry 2686050"),
-    "failed_trials": PublishedSign(-1, f"{_TREVIZOL} 0.51 (0.27 to 0.98)"),
+    "failed_trials": PublishedSign(
+        -1, f"{_TREVIZOL} 0.51 (0.27 to 0.98), of a contrast that its abstract does not tell"
+    ),
     "maudsley_stage": PublishedSign(
         -1, "made of duration and failed trials: Fitzgerald 2016, doi:10.1002/da.22503; Trevizol "
         "2020",
