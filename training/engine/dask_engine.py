@@ -4,13 +4,14 @@ import logging
 import re
 import signal
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 
 from threadpoolctl import threadpool_limits
 
@@ -22,6 +23,7 @@ try:
     import dask
     from distributed import (
         Client,
+        Future,
         KilledWorker,
         LocalCluster,
         Security,
@@ -38,6 +40,9 @@ except ModuleNotFoundError:
 SECONDS_TO_CONNECT: Final = 10
 # Rounds in which not one task was finished, each ended by the loss of the data or of workers.
 FRUITLESS_ROUNDS: Final = 3
+# Enough that no worker waits for its next task.
+_AHEAD: Final = 8
+_FEWEST_AHEAD: Final = 64
 _ADDRESS: Final = re.compile(r"((tcp|tls)://)?(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}")
 _LAST_PORT: Final = 65535
 _LOST: Final = (CancelledError, KilledWorker, OSError, TimeoutError)
@@ -92,28 +97,46 @@ class DaskEngine:
     def _round(
         self, function: TaskFunction[Shared, Task], shared: Shared, tasks: Mapping[int, Task]
     ) -> Iterator[Finished]:
-        """Yield what is finished before the data, or all workers, are lost."""
+        """Yield what is finished before the data, or all workers, are lost.
+
+        A few tasks a worker are submitted ahead, so that memory does not grow with their number.
+        """
+        waiting, futures = iter(tasks.items()), dict[Future[Any], int]()
         try:
             self.client.wait_for_workers(1, timeout=SECONDS_TO_CONNECT)
             data = self.client.scatter(shared, broadcast=True, hash=False)
-            futures = {
-                self.client.submit(_outcome, function, data, task, pure=False): place
-                for place, task in tasks.items()
-            }
+            ahead = max(_FEWEST_AHEAD, _AHEAD * sum(self.client.nthreads().values()))
+            futures |= self._submitted(function, data, islice(waiting, ahead))
         except _LOST:
             return
+        completed = as_completed(list(futures))
         try:
-            for future in as_completed(list(futures)):
+            for future in completed:
                 try:
                     outcome = future.result()
+                    new = self._submitted(function, data, islice(waiting, 1))
                 except _LOST:
                     continue
                 if isinstance(outcome, _Failure):
                     raise outcome.error
+                futures |= new
+                completed.update(list(new))
                 yield futures.pop(future), outcome
         finally:
             with suppress(*_LOST):
                 self.client.cancel(list(futures))
+
+    def _submitted(
+        self,
+        function: TaskFunction[Shared, Task],
+        data: Future[Any],
+        tasks: Iterable[tuple[int, Task]],
+    ) -> dict[Future[Any], int]:
+        """Hand tasks to the cluster; return each one's future and its place."""
+        return {
+            self.client.submit(_outcome, function, data, task, pure=False): place
+            for place, task in tasks
+        }
 
 
 def _outcome(
