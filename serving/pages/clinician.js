@@ -147,8 +147,9 @@ for (const one of form.querySelectorAll(".rest-no")) {
   });
 }
 
-if (key) {
-  const card = document.getElementById("card");
+// The filled card is open to everybody; that of `GET /model` wants the key, which no link can send.
+const card = document.getElementById("card");
+if (key && card.getAttribute("href") === "model") {
   card.addEventListener("click", async (event) => {
     event.preventDefault();
     clearProblems();

@@ -21,7 +21,6 @@ from serving.settings import access_required
 
 _FOLDER: Final = Path(__file__).parent
 _SCRIPTS: Final = ("clinician.js", "form.js", "asking.js", "answer.js", "drawing.js", "elements.js")
-_CARD: Final = "model"
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -79,7 +78,8 @@ def render_page(predictor: ResponsePredictor, *, access: bool) -> str:
         notices=standing_notices(document),
         identity=predictor.identity,
         statements=model_card(predictor).statements,
-        card=_CARD,
+        # What training wrote for people; a model without it has the card of `GET /model` alone.
+        card="model" if predictor.card is None else "model/card",
     )
 
 

@@ -13,6 +13,7 @@ from serving.app import create_app
 from serving.pages.clinician import render_page
 from serving.predictor import ResponsePredictor
 from serving.settings import ACCESS_VARIABLE
+from serving.stored_card import StoredCard
 
 # Written as a reviewer of security would want it, and not taken from the code.
 POLICY = {
@@ -36,6 +37,14 @@ def test_the_page_is_html_without_a_mistake(
     assert len(set(ids)) == len(ids)
     for named in re.findall(r'(?:for|aria-labelledby|aria-describedby)="([^"]+)"', page):
         assert set(named.split()) <= set(ids)
+
+
+def test_the_link_leads_to_the_card_that_there_is(
+    predictor: ResponsePredictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert 'id="card" href="model"' in render_page(predictor, access=True)
+    monkeypatch.setattr(predictor, "card", StoredCard(html="", markdown="", json="{}"))
+    assert 'id="card" href="model/card"' in render_page(predictor, access=True)
 
 
 def test_only_its_own_files_may_run_and_nothing_is_inline(app: FastAPI) -> None:
