@@ -7,6 +7,7 @@ from typing import Final
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from scipy.special import expit
 
+from serving.pages import COLOURS
 from training.monitoring.monitor import WATCHED_NOTICES, Monitored
 from training.monitoring.performance import BLOCK, FEWEST_OF_EACH, Estimated
 from training.monitoring.plots import plot_cusum, plot_shifts, plot_trend
@@ -50,6 +51,7 @@ def write_page(monitored: Monitored, path: Path) -> None:
         shifted_percent=round(100 * float(expit(monitored.settings.shift))),
         fewest=FEWEST_OF_EACH,
         block=BLOCK,
+        colours=COLOURS,
     )
     path.write_text(html, encoding="utf-8", newline="\n")
 

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -109,6 +110,9 @@ def test_the_page_is_whole(
     assert html_mistakes(text) == []
     assert "No alarm" in text
     assert not re.search(r'(src|href)="https?:', text)
+    coloured = set(re.findall(r"var\((--[\w-]+)", text))
+    assert coloured, "it has the report's colours"
+    assert coloured <= set(re.findall(r"(--[\w-]+):", text))
     for alt in re.findall(r'<img[^>]* alt="([^"]*)"', text):
         assert re.search(r"\d", alt), "an alt text says the finding"
 
@@ -123,13 +127,17 @@ def test_a_page_of_one_prediction(
 
 @needs_chromium
 @pytest.mark.system
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_in_a_browser(
-    ledger: pd.DataFrame, predictor: ResponsePredictor, tmp_path: Path
+    ledger: pd.DataFrame,
+    predictor: ResponsePredictor,
+    tmp_path: Path,
+    scheme: Literal["light", "dark"],
 ) -> None:
     age = f"{FEATURE_PREFIX}age_years"
     path = tmp_path / "monitor.html"
     write_page(judged(ledger.assign(**{age: ledger[age] + 15}), predictor), path)
-    with opened_page((360, 740)) as page:
+    with opened_page((360, 740), scheme=scheme) as page:
         page.goto(path.as_uri())
         assert page.get_by_role("heading", level=1).inner_text() == "1 alarm: look at the model"
         assert serious_violations(page) == []
