@@ -8,14 +8,14 @@ RUN ?= $(shell ls -td runs/*/ 2>/dev/null | head -n 1)
 BIN := .venv/bin
 READY := .venv/.ready
 SIMULATED := data/simulated/cohort.toml
-CODE := data_schemas features serving training tms_response.py tests .ci/readme.py $(wildcard benchmarks examples)
+CODE := data_schemas features serving training tms_response.py tests .ci/readme.py $(wildcard benchmarks examples docs/gallery)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 EXACT := --require-hashes --no-deps --only-binary :all:
 COMPILE := $(BIN)/uv pip compile pyproject.toml --generate-hashes --no-emit-index-url --no-header --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup train test check report serve ui bento bench nightly schemas lock clean
+.PHONY: help setup train test check report serve ui bento bench gallery nightly schemas lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +54,9 @@ bento: $(READY) ## Package MODEL with the code that serves it, into bento/ or OU
 
 bench: $(READY) ## Run benchmarks/*.py, which rewrite benchmarks/results.md
 	@for name in $(sort $(notdir $(basename $(wildcard benchmarks/*.py)))); do $(BIN)/python -m "benchmarks.$$name" || exit 1; done
+
+gallery: $(READY) ## Retake the pictures of docs/gallery from the newest run, or from RUN=folder
+	@PYTHONPATH=tests $(BIN)/python -m docs.gallery.make_gallery "$(or $(RUN),runs)"
 
 nightly: $(READY) ## Run the slow proofs
 	@$(BIN)/python -m pytest -m nightly --timeout 0

@@ -76,3 +76,13 @@ def test_a_link_that_leads_somewhere_is_left_alone(link: str) -> None:
     text += "```md\n[no](absent.md)\n# Not a heading\n```\n"
     assert broken(ROOT / "README.md", text) == []
     assert "not-a-heading" not in anchors(text)
+
+
+def test_the_gallery_shows_every_picture_and_is_small() -> None:
+    gallery = ROOT / "docs" / "gallery"
+    shown = re.findall(r"!\[(.+)\]\((.+)\)", (gallery / "README.md").read_text("utf-8"))
+    sizes = {path.name: path.stat().st_size for path in gallery.glob("*.png")}
+    assert {name for _, name in shown} == set(sizes)
+    assert min(len(words) for words, _ in shown) > 80, "a picture is told in words"
+    assert max(sizes.values()) < 300_000
+    assert sum(sizes.values()) < 1_500_000
