@@ -143,6 +143,7 @@ def region_parcels(
     return tuple(parcel.name for parcel in near)
 
 
+@lru_cache(maxsize=16)
 def network_parcels(network: str, nodes: NodeTable | None = None) -> tuple[str, ...]:
     """Return the names of all parcels of a network: of the 400-parcel atlas, or of a node table."""
     if nodes is not None:

@@ -86,6 +86,7 @@ def extract_patient(settings: ScanSettings, task: ScanTask) -> Mapping[str, Valu
         "n_accepted": np.int64(counts.n_accepted),
         "regressed": np.int64(_UNKNOWN if regressed is None else regressed),
         "motion_mm": scans.motion_mm()[0],
+        "profile": scans.profiles[0],
         "reasons": np.array(list(counts.refused), dtype=np.str_),
         "n_refused": np.array(list(counts.refused.values()), dtype=np.int64),
     }
@@ -171,5 +172,6 @@ def _tell(scans: PatientScans, result: TaskResult, member: CohortMember) -> None
         refused=refused,
         regressed=None if regressed == _UNKNOWN else bool(regressed),
         motion_mm=float(result["motion_mm"]),
+        profile=result["profile"],
         first_file=member.connectome_files[0],
     )

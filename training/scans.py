@@ -11,10 +11,13 @@ import numpy as np
 from data_schemas.connectome import Connectome, ConnectomeQuality
 from data_schemas.errors import DataError
 from data_schemas.patient import Patient
+from features.atlas import NETWORKS
+from features.connectivity import network_profile
 from features.nodes import NodeTable
 from training.cohort.records import CohortMember
 from training.cohort.scans import read_scan, relative_name, scan_refusal
 from training.learning.rows import FloatArray
+from training.small_cells import SMALLEST_CELL
 from training.summary import ConnectomeCounts
 
 
@@ -41,14 +44,17 @@ class PatientScans:
         self._accepted = 0
         self._regressed: set[bool] = set()
         self._motion_mm: list[float] = []
+        self.profiles: list[FloatArray] = []  # of the target, one a call of `attach` or `add`
 
     def attach(self, member: CohortMember) -> Patient:
         """Return the patient with the mean of his accepted scans, if he has any."""
         accepted = [scan for scan in map(self._read, member.connectome_files) if scan is not None]
         self._motion_mm.append(mean_motion_mm(accepted))
-        if not accepted:
+        connectome = mean_connectome(accepted) if accepted else None
+        self.profiles.append(np.array(list(network_profile(connectome, self.nodes).values())))
+        if connectome is None:
             return member.patient
-        return member.patient.model_copy(update={"connectome": mean_connectome(accepted)})
+        return member.patient.model_copy(update={"connectome": connectome})
 
     def counts(self) -> ConnectomeCounts:
         """Return how many scans were read, accepted and refused."""
@@ -57,6 +63,7 @@ class PatientScans:
             n_read=self._accepted + sum(refused.values()),
             n_accepted=self._accepted,
             refused=refused,
+            target_profile=self._target_profile(),
         )
 
     def regressed(self) -> bool | None:
@@ -77,6 +84,7 @@ class PatientScans:
         refused: Mapping[str, int],
         regressed: bool | None,
         motion_mm: float,
+        profile: FloatArray,
         first_file: Path,
     ) -> None:
         """Count one patient's scans that were read elsewhere, as `attach` would have.
@@ -89,7 +97,14 @@ class PatientScans:
         self._accepted += n_accepted
         self._refused.update(refused)
         self._motion_mm.append(motion_mm)
+        self.profiles.append(profile)
         self._note_processing(regressed, first_file)
+
+    def _target_profile(self) -> dict[str, float]:
+        known = [profile for profile in self.profiles if not np.isnan(profile).any()]
+        if len(known) < SMALLEST_CELL:
+            return {}
+        return dict(zip(NETWORKS, np.mean(known, axis=0).tolist(), strict=True))
 
     def _note_processing(self, regressed: bool | None, path: Path) -> None:
         if regressed is not None:

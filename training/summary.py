@@ -150,6 +150,10 @@ class ConnectomeCounts(BaseModel):
     motion: tuple[MotionGroup, ...] = Field(
         default=(), description="With the outcome, then without; empty where nothing is known."
     )
+    target_profile: dict[str, float] = Field(
+        default={},
+        description="Network -> mean Fisher z with the left DLPFC; empty for fewer than five.",
+    )
 
 
 class ExternalCohort(BaseModel):

@@ -16,6 +16,7 @@ from data_schemas.connectome import Connectome
 from data_schemas.outcome import Outcome
 from data_schemas.patient import Patient
 from features.atlas import centroids_mni_mm
+from features.connectivity import network_profile
 from features.nodes import NodeTable
 from features.readers import read_connectome
 from serving.predictor import ResponsePredictor
@@ -83,6 +84,8 @@ def test_a_cohort_on_another_atlas_has_the_numbers_of_its_parcels(
     np.testing.assert_array_equal(table.X, plain.X)
     assert plain.connectomes == table.connectomes
     assert table.connectomes.n_accepted == N
+    expected = np.mean([list(network_profile(scan).values()) for scan in scans], axis=0)
+    assert list(table.connectomes.target_profile.values()) == pytest.approx(expected)
 
 
 def test_without_its_table_every_scan_is_refused_and_says_what_is_needed(cohort: Cohort) -> None:
@@ -102,6 +105,7 @@ def test_a_cached_result_is_of_one_table(
     first = build_table(few, CONFIG, workshop=workshop)
     nodes = tuple(n.model_copy(update={"network": "Vis"}) for n in TABLE.nodes)
     other = build_table(replace(few, nodes=NodeTable(nodes=nodes)), CONFIG, workshop=workshop)
+    assert first.connectomes.target_profile == {}  # of two patients
     column = [feature.name for feature in first.features].index("fc_within_vis")
     assert np.all(first.X[:, column] != other.X[:, column])
 

@@ -99,6 +99,7 @@ def build_report(run_dir: Path) -> Path:
         by_site=table_one.by_site(summary),
         refused_scans=scan_sections.refused_scans(summary),
         motion=scan_sections.motion_picture(summary),
+        target_profile=scan_sections.target_profile(summary),
         uses_connectivity=any(f.group == "connectivity" for f in predictor.features),
         models=_models_table(summary),
         course=course_section(run_dir),

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from features.atlas import NETWORKS
 from training.report.plots import plot_motion
 from training.report.tables import Picture, Table, picture, table
 from training.small_cells import may_be_shown
@@ -22,6 +23,16 @@ def refused_scans(summary: RunSummary) -> Table | None:
         for (reason, count), told in zip(refused.items(), shown, strict=True)
     ]
     return table("Scans that were refused", ["Reason", "Scans"], rows)
+
+
+def target_profile(summary: RunSummary) -> Table | None:
+    """Return with which networks the left DLPFC is connected; None where it may not be told."""
+    rows = [[NETWORKS[k], f"{z:.2f}"] for k, z in summary.connectomes.target_profile.items()]
+    caption = (
+        "Connectivity of the left DLPFC with each network, mean over the patients in whom it is "
+        "known, as measured; the models do not use it"
+    )
+    return table(caption, ["Network", "Mean Fisher z"], rows) if rows else None
 
 
 def motion_picture(summary: RunSummary) -> Picture | None:

@@ -40,6 +40,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
                 MotionGroup(reached=True, n_patients=36, mean_mm=0.1253, sd_mm=0.0617),
                 MotionGroup(reached=False, n_patients=60, mean_mm=0.1749, sd_mm=0.0829),
             ),
+            target_profile={"Vis": -0.0543, "Default": 0.2961},
         ),
         started=np.datetime64("2024-01-01") + np.arange(len(table.y)),
     )

@@ -290,6 +290,11 @@ def test_motion_is_shown_by_outcome(simulated: FinishedRun, real: FinishedRun) -
     assert "Motion in the scanner" not in page(real).text
 
 
+def test_the_profile_of_the_target_is_shown(simulated: FinishedRun, real: FinishedRun) -> None:
+    assert page(simulated).row("default mode") == ["default mode", "0.30"]
+    assert "Connectivity of the left DLPFC with each network" not in page(real).text
+
+
 def test_provenance_tells_the_run_but_no_path(simulated: FinishedRun, tmp_path: Path) -> None:
     shutil.copytree(simulated.folder, tmp_path / "run")
     content = {"started": "2026-01-02T03:04:05+00:00", "git_commit": "c0ffee", "folder": "/secret"}
