@@ -1,5 +1,6 @@
 """Forms: what is refused, in a sentence, with nothing of it repeated."""
 
+import gzip
 import json
 import tempfile
 from collections.abc import AsyncIterator
@@ -65,6 +66,15 @@ def test_wrong_forms_get_a_sentence(
     assert response.json()["error"]["message"].endswith((".", ")."))
     assert "Jones" not in response.text
     assert tempfile.gettempdir() not in response.text
+
+
+def test_a_bomb_is_refused_before_it_goes_off(app: FastAPI) -> None:
+    bomb = gzip.compress(b"0" * (MAXIMUM_FILE_BYTES + 1))
+    body, headers = form(PATIENT, FormPart("connectome", bomb, "Jones_relmat.tsv.gz"))
+    response = ask(app, "POST", "/predict", body, headers=headers)
+    assert response.status_code == 422
+    told = "connectome_relmat.tsv.gz: Unpacked, the file is larger than 20 MB."
+    assert response.json()["error"]["message"] == told
 
 
 def test_a_connectome_in_both_places_is_refused(app: FastAPI) -> None:
