@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 ROOT = Path(__file__).parent.parent
+NAMERS = {".md", ".j2", ".html", ".py", ".toml", ".js"}
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"`[^`\n]+`")
@@ -76,6 +77,20 @@ def test_a_link_that_leads_somewhere_is_left_alone(link: str) -> None:
     text += "```md\n[no](absent.md)\n# Not a heading\n```\n"
     assert broken(ROOT / "README.md", text) == []
     assert "not-a-heading" not in anchors(text)
+
+
+def test_every_document_that_is_named_is_there() -> None:
+    folders = ("data_schemas", "features", "serving", "training", "docs", "examples")
+    files = [ROOT / "README.md", ROOT / "tms_response.py"]
+    files += [path for name in folders for path in (ROOT / name).rglob("*")]
+    named = {
+        name
+        for path in files
+        if path.suffix in NAMERS
+        for name in re.findall(r"\bdocs/[\w/-]+\.(?:md|csv)", path.read_text("utf-8"))
+    }
+    assert "docs/ledger.md" in named
+    assert sorted(name for name in named if not (ROOT / name).is_file()) == []
 
 
 def test_the_gallery_shows_every_picture_and_is_small() -> None:
