@@ -157,7 +157,9 @@ def interpretation(evidence: CardEvidence) -> str:
     if auroc is None or not auroc.has_interval:
         told.append("Whether it tells patients apart could not be estimated.")
     elif auroc.lower > 0.5:
-        told.append("It tells patients apart better than chance.")
+        # As on the report's first screen, where the interval is shown with two digits.
+        how = "better" if round(auroc.lower, 2) > 0.5 else "only just better"
+        told.append(f"It tells patients apart {how} than chance.")
     else:
         told.append("It is not shown to tell patients apart better than chance.")
     base = evidence.found("brier", evidence.evaluation.split, f"{evidence.model} - {BASE_RATE}")
