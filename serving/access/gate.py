@@ -2,6 +2,7 @@
 
 import ipaddress
 import logging
+from collections.abc import Collection
 from typing import Final, Protocol
 
 import anyio.to_thread
@@ -16,7 +17,7 @@ from serving.access.tokens import RefusedTokenError, TokenVerifier
 from serving.ledger.database import LedgerUnavailableError
 from serving.recording import ledger_unavailable
 from serving.requests import RequestError
-from serving.settings import access_required, keys_file, tokens_file
+from serving.settings import access_required, cors_origins, keys_file, tokens_file
 
 logger = logging.getLogger("tms_response.access")
 
@@ -100,11 +101,20 @@ class KeyGate:
 
 
 class LocalGate:
-    """Admits whoever asks from this machine, and nobody else."""
+    """Admits whoever asks from this machine, and nobody else.
+
+    Parameters
+    ----------
+    origins : collection of str
+        Whose web pages may ask as well, from a browser on this machine.
+    """
+
+    def __init__(self, origins: Collection[str] = ()) -> None:
+        self._origins = origins
 
     async def admit(self, scope: Scope, label: str, need: Need) -> Caller:  # noqa: ARG002
         """Return who calls, or raise; see `Gate`."""
-        reason = not_local(scope)
+        reason = not_local(scope, self._origins)
         if reason is None:
             return _LOCAL_CALLER
         audit(scope, label, "unknown", reason)
@@ -129,7 +139,7 @@ def gate_of_settings(used: OnceStore | None = None) -> Gate:
         When the keys or the settings of tokens cannot be used.
     """
     if not access_required():
-        return LocalGate()
+        return LocalGate(cors_origins())
     path = tokens_file()
     tokens = None
     if path is not None:

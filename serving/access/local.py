@@ -3,16 +3,20 @@
 A proxy that ends TLS makes every caller look local, and a web page can make a browser on this
 machine ask `http://name-of-its-own:3000` after its name has come to mean 127.0.0.1. So the address
 that was asked, the address that asks, the name in `Host` and the absence of a proxy's headers must
-all say that the caller is local.
+all say that the caller is local. So must the `Origin` of a page: one from anywhere may post to this
+machine, unasked and without reading the answer, and its rows would stand in the ledger.
 """
 
 import ipaddress
+from collections.abc import Collection
 from typing import Final
+from urllib.parse import urlsplit
 
 from starlette.types import Scope
 
 _LOCAL_NAMES: Final = frozenset({"localhost", "ip6-localhost"})
-_FORWARDED: Final = b"forwarded"
+# `Via` is what proxies are to add (RFC 9110, 7.6.3); the others are what many add.
+_OF_PROXIES: Final = frozenset({b"forwarded", b"via", b"x-real-ip"})
 _X_FORWARDED: Final = b"x-forwarded-"
 
 
@@ -34,14 +38,25 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def not_local(scope: Scope) -> str | None:
-    """Return why a request may have come from elsewhere, or None where it is local."""
+def not_local(scope: Scope, origins: Collection[str] = ()) -> str | None:
+    """Return why a request may have come from elsewhere, or None where it is local.
+
+    Parameters
+    ----------
+    scope : ASGI scope
+        Of an HTTP request.
+    origins : collection of str
+        Whose pages may ask although they are not of this machine.
+    """
     hosts = []
     for name, value in scope["headers"]:
-        if name == _FORWARDED or name.startswith(_X_FORWARDED):
+        if name in _OF_PROXIES or name.startswith(_X_FORWARDED):
             return "it was forwarded by a proxy"
+        text = value.decode("latin-1")
+        if name == b"origin" and text not in origins and not _is_local_origin(text):
+            return "a web page from elsewhere asks"
         if name == b"host":
-            hosts.append(value.decode("latin-1"))
+            hosts.append(text)
     for side in ("server", "client"):
         address = scope.get(side)
         if address is None or not is_loopback(str(address[0])):
@@ -49,6 +64,14 @@ def not_local(scope: Scope) -> str | None:
     if len(hosts) != 1 or not is_loopback(_without_port(hosts[0])):
         return "its Host is not this machine"
     return None
+
+
+def _is_local_origin(origin: str) -> bool:
+    """Return whether a page is of this machine; one that hides where it is from is not."""
+    try:
+        return is_loopback(urlsplit(origin).hostname or "")
+    except ValueError:
+        return False
 
 
 def _without_port(host: str) -> str:

@@ -1,5 +1,6 @@
 """What every request meets first: key, scope, headers, id, counters and log."""
 
+import asyncio
 import json
 import logging
 import re
@@ -20,7 +21,8 @@ from serving.access.once import OnceInProcess, OnceStore
 from serving.access.tokens import TokenVerifier
 from serving.front import Front, for_origins
 from serving.ledger.database import LedgerUnavailableError
-from serving.settings import ACCESS_VARIABLE, KEYS_VARIABLE, TOKENS_VARIABLE
+from serving.requests import RequestError
+from serving.settings import ACCESS_VARIABLE, CORS_VARIABLE, KEYS_VARIABLE, TOKENS_VARIABLE
 
 SECURITY = {
     "x-content-type-options": "nosniff",
@@ -196,6 +198,21 @@ def test_without_access_control_only_this_machine_is_answered(inner: FastAPI) ->
         response = ask(front, "POST", "/predict", headers=headers)
         assert response.status_code == 403
         assert response.json()["error"]["code"] == "not_local"
+
+
+def test_without_access_control_pages_of_named_origins_may_ask(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(ACCESS_VARIABLE, "none")
+    monkeypatch.setenv(CORS_VARIABLE, "https://ehr.example")
+    headers = [(b"host", b"127.0.0.1:3000"), (b"origin", b"https://ehr.example")]
+    address = ("127.0.0.1", 3000)
+    scope = {"method": "POST", "headers": headers, "server": address, "client": address}
+    asyncio.run(gate_of_settings().admit(scope, "/predict", "predict"))
+    monkeypatch.delenv(CORS_VARIABLE)
+    with pytest.raises(RequestError) as refused:
+        asyncio.run(gate_of_settings().admit(scope, "/predict", "predict"))
+    assert refused.value.code == "not_local"
 
 
 def with_tokens(inner: FastAPI, keys: Path, folder: Path, used: OnceStore) -> Front:

@@ -35,10 +35,35 @@ def test_another_host_is_refused(host: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-anything"]
-)
+    "name",
+    [
+        b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-anything", b"via",
+        b"x-real-ip",
+    ],
+)  # fmt: skip
 def test_what_a_proxy_passed_on_is_refused(name: bytes) -> None:
     assert "proxy" in str(not_local(scope(HOST, (name, b"127.0.0.1"))))
+
+
+@pytest.mark.parametrize(
+    "origin", [b"http://127.0.0.1:3000", b"http://localhost", b"http://[::1]:8888"]
+)
+def test_a_page_of_this_machine_may_ask(origin: bytes) -> None:
+    assert not_local(scope(HOST, (b"origin", origin))) is None
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        b"https://evil.example", b"http://127.0.0.1.evil.example", b"http://evil.example:127",
+        b"null", b"", b"http://[", b"\xff",
+    ],
+)  # fmt: skip
+def test_a_page_from_elsewhere_may_not_ask_unless_it_is_named(origin: bytes) -> None:
+    asked = scope(HOST, (b"origin", origin))
+    assert "page" in str(not_local(asked))
+    assert "page" in str(not_local(asked, ("https://ehr.example",)))
+    assert not_local(asked, (origin.decode("latin-1"),)) is None
 
 
 def test_no_host_or_two_are_refused() -> None:
