@@ -63,9 +63,10 @@ class Recorder:
         Raises
         ------
         RequestError
-            422 when a header is not of its form, or needs a ledger and there is none.
+            422 when a header is not of its form or stands twice, or needs a ledger and there is
+            none.
         """
-        given = request.headers.get("patient-id")
+        given = _sent_once(request, "Patient-Id", "invalid_patient_id")
         if given is not None and not _PATIENT.fullmatch(given):
             allowed = "1 to 128 visible ASCII characters"
             raise _header_error("invalid_patient_id", "Patient-Id", allowed)
@@ -129,7 +130,7 @@ class Recorder:
         return Response(earlier.body, media_type=earlier.media_type)
 
     def _idempotency_key(self, request: Request) -> str | None:
-        given = request.headers.get("idempotency-key")
+        given = _sent_once(request, "Idempotency-Key", "invalid_idempotency_key")
         if given is None:
             return None
         if self._ledger is None:
@@ -162,6 +163,14 @@ def _route(request: Request) -> str:
     route = request.scope.get("route")
     path: str = request.scope["path"] if route is None else route.path
     return path[:200]
+
+
+def _sent_once(request: Request, header: str, code: str) -> str | None:
+    """Return a header of which a second one must not be overlooked: it may name someone else."""
+    given = request.headers.getlist(header)
+    if len(given) > 1:
+        raise _header_error(code, header, "a single header")
+    return given[0] if given else None
 
 
 def _header_error(code: str, header: str, allowed: str) -> RequestError:

@@ -153,6 +153,23 @@ def test_an_ill_formed_key_is_refused(app: FastAPI, record: dict[str, Any], key:
     assert PLANTED not in response.text
 
 
+@pytest.mark.parametrize("header", ["Patient-Id", "Idempotency-Key"])
+def test_a_header_that_stands_twice_is_refused(
+    app: FastAPI, record: dict[str, Any], url: str, header: str
+) -> None:
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://s") as client:
+            headers = [(header, PLANTED), (header, "another")]
+            return await client.post("/predict", json=record, headers=headers)
+
+    response = asyncio.run(send())
+    assert response.status_code == 422
+    assert response.json()["error"]["fields"][0]["field"] == header
+    assert PLANTED not in response.text
+    assert rows_of(url) == []
+
+
 def test_duplicates_at_once_get_one_answer_and_one_row(
     worker: Callable[..., FastAPI], record: dict[str, Any], url: str
 ) -> None:
