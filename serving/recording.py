@@ -24,7 +24,8 @@ IDEMPOTENCY_HEADER: Final[dict[str, Any]] = {
     "in": "header",
     "required": False,
     "description": "A name of this request, chosen by the caller. Sent again within 24 hours by "
-    "the same caller with the same body, it gets the same answer and is recorded once.",
+    "the same caller with the same body and Patient-Id, it gets the same answer and is recorded "
+    "once.",
     "schema": {"type": "string", "pattern": f"^{_KEY_PATTERN}$"},
 }
 PATIENT_HEADER: Final[dict[str, Any]] = {
@@ -115,7 +116,9 @@ class Recorder:
         if asked.idempotency_key is not None:
             # The path and not its pattern: two CDS services may be sent the same body.
             path: str = request.scope["path"]
-            sent = b"\n".join((path.encode(), request.url.query.encode(), body))
+            # The same body about another patient is another request.
+            patient = [each.encode() for each in request.headers.getlist("patient-id")]
+            sent = b"\n".join((path.encode(), request.url.query.encode(), *patient, body))
             media_type = answer.response.headers.get("content-type", "application/json")
             stored = StoredAnswer(keys.fingerprint(sent), media_type, bytes(answer.response.body))
         try:

@@ -146,6 +146,17 @@ def test_a_key_of_another_request_is_refused(
     assert len(rows_of(url)) == 1
 
 
+def test_a_key_is_of_one_patient(app: FastAPI, record: dict[str, Any], url: str) -> None:
+    first = post(app, "/predict", record, Idempotency_Key="k", Patient_Id="one")
+    for other in ({"Patient_Id": "two"}, {}):
+        response = post(app, "/predict", record, Idempotency_Key="k", **other)
+        assert response.status_code == 422
+        assert response.json()["error"]["code"] == "idempotency_key_reused"
+    again = post(app, "/predict", record, Idempotency_Key="k", Patient_Id="one")
+    assert again.content == first.content
+    assert len(rows_of(url)) == 1
+
+
 @pytest.mark.parametrize("key", ["", "a b", "x" * 129, PLANTED + "/"])
 def test_an_ill_formed_key_is_refused(app: FastAPI, record: dict[str, Any], key: str) -> None:
     response = post(app, "/predict", record, Idempotency_Key=key)
