@@ -22,6 +22,7 @@ OPERATIONS = [
         ("/predict", "POST"),
         ("/predict_batch", "POST"),
         ("/outcomes", "POST"),
+        ("/predictions/{prediction_id}/report", "GET"),
         ("/model", "GET"),
         ("/model/card", "GET"),
         ("/fhir/risk-assessment", "POST"),
