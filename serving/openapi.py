@@ -7,8 +7,10 @@ from pydantic import BaseModel
 
 from data_schemas.patient import Patient
 from data_schemas.prediction import ErrorBody
+from serving.access.callers import SCOPES, route_of
 from serving.course import landmark_of
 from serving.course_requests import add_course_schemas, patient_schema
+from serving.fhir.outcome import FHIR_JSON, speaks_fhir
 from serving.openapi_examples import (
     EXAMPLE_CONNECTOME,
     EXAMPLE_SUMMARY,
@@ -24,14 +26,24 @@ from serving.versions import versioned_paths
 _SCHEMAS: Final = "#/components/schemas/{model}"
 _REFUSALS: Final = {
     400: "The body is empty or not valid JSON, or no well-formed form.",
-    408: "The body did not arrive in time.",
+    401: "No valid key or token was sent.",
+    403: "The key or token lacks the scope; or the service was started without access control and "
+    "the request is not from its own machine.",
     404: "There is no such record.",
+    408: "The body did not arrive in time.",
     409: "What was asked for cannot be told any more: another model answers now.",
     413: "The body is too large.",
     415: "The body is announced as something else than it may be, or as compressed.",
     422: "A field is unknown, out of range, or does not fit the model.",
     429: "The caller asks too often; Retry-After says how many seconds to wait.",
     503: "The answer took too long, or the ledger cannot be written: nothing is answered.",
+}
+_OF_ALL_ROUTES: Final = (401, 403, 429, 503)
+_BEARER: Final = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An API key, or a token of an accepted issuer; not asked for where the service "
+    "was started without access control. The roles named at each route are scopes.",
 }
 
 
@@ -113,7 +125,30 @@ def complete_openapi(app: FastAPI, predictor: ResponsePredictor) -> None:
         _add_schema(schemas, model)
     add_course_schemas(schemas, predictor)
     add_examples(schemas, predictor)
+    _add_access(document)
     document["paths"] = versioned_paths(document["paths"])
+
+
+def _add_access(document: dict[str, Any]) -> None:
+    """Say what stands before all routes: which scope each needs, and who is turned away."""
+    document["components"]["securitySchemes"] = {"bearer": _BEARER}
+    for path, operations in document["paths"].items():
+        _, need = route_of(path)
+        for method, operation in operations.items():
+            operation["security"] = [{"bearer": [need] if need in SCOPES else []}]
+            if need == "open":
+                operation["security"] = []
+                continue
+            kind, content = _refusal_content(path)
+            for status in (*_OF_ALL_ROUTES, *((408,) if method == "post" else ())):
+                refused = {"description": _REFUSALS[status], "content": {kind: content}}
+                operation["responses"].setdefault(str(status), refused)
+
+
+def _refusal_content(path: str) -> tuple[str, dict[str, Any]]:
+    if speaks_fhir(path):
+        return FHIR_JSON, {"schema": {"type": "object", "title": "OperationOutcome"}}
+    return "application/json", {"schema": {"$ref": _SCHEMAS.format(model=ErrorBody.__name__)}}
 
 
 def _add_schema(schemas: dict[str, Any], model: type[BaseModel]) -> None:

@@ -44,6 +44,30 @@ def test_every_reference_resolves(document: dict[str, Any]) -> None:
     assert "#/components/schemas/Connectome" in found
 
 
+@pytest.mark.parametrize(
+    ("path", "method", "scopes"),
+    [
+        ("/predict", "post", ["predict"]), ("/v1/predict", "post", ["predict"]),
+        ("/fhir/risk-assessment", "post", ["predict"]), ("/model", "get", []),
+        ("/cds-services/{service_id}", "post", ["predict"]),
+    ],
+)  # fmt: skip
+def test_every_route_says_whom_it_answers(
+    document: dict[str, Any], path: str, method: str, scopes: list[str]
+) -> None:
+    operation = document["paths"][path][method]
+    assert operation["security"] == [{"bearer": scopes}]
+    assert {"401", "403", "429", "503"} <= set(operation["responses"])
+    assert ("408" in operation["responses"]) == (method == "post")
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+
+
+def test_an_open_route_asks_for_no_key(document: dict[str, Any]) -> None:
+    operation = document["paths"]["/model/card"]["get"]
+    assert operation["security"] == []
+    assert "401" not in operation["responses"]
+
+
 def test_every_field_of_a_patient_is_described(document: dict[str, Any]) -> None:
     properties = document["components"]["schemas"]["Patient"]["properties"]
     assert set(properties) == set(Patient.model_fields)

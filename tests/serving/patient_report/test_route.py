@@ -140,6 +140,7 @@ def test_without_a_ledger_there_is_no_such_path(predictor: ResponsePredictor, ap
     assert code(report(create_app(predictor), NOBODY)) == (404, "not_found")
     documented = ask(app, "GET", "/docs.json").json()["paths"]
     operation = documented["/predictions/{prediction_id}/report"]["get"]
-    assert set(operation["responses"]) == {"200", "404", "409", "422", "429", "503"}
+    statuses = {"200", "401", "403", "404", "409", "422", "429", "503"}
+    assert set(operation["responses"]) == statuses
     assert set(operation["responses"]["200"]["content"]) == {"text/html"}
     assert "/v1/predictions/{prediction_id}/report" in documented
