@@ -101,7 +101,6 @@ def test_health_metrics_card_and_documentation_are_served(
     ("method", "path", "status"),
     [
         ("GET", "/nowhere", 404),
-        ("GET", "/", 404),
         ("GET", "/predict", 405),
         ("POST", "/livez", 404),
     ],
