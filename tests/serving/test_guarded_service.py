@@ -195,7 +195,7 @@ def test_a_new_model_takes_over_and_a_bad_one_does_not(
         ended.set()
         for asker in askers:
             asker.join()
-    assert len(answers) > 100
+    assert len(answers) > 30
     assert {answer.status_code for answer in answers} == {200}
     given = [(each["model"]["version"], each["response_probability"])
              for each in (answer.json() for answer in answers)]  # fmt: skip
