@@ -33,6 +33,7 @@ from data_schemas.prediction import (
 )
 from features.nodes import Node, NodeTable
 from features.site_effects import SiteEffects, SitePrior, SiteShift
+from serving.known_scanners import named_features
 from serving.model_card import LandmarkCard, model_card
 from serving.model_document import (
     BoosterDocument,
@@ -154,11 +155,13 @@ EXAMPLE_SUMMARY = ConnectomeSummary(
 
 
 def example_patient(document: ModelDocument) -> dict[str, Any]:
-    """Return a made-up patient whom the model accepts, as JSON content."""
+    """Return a made-up patient whom the model answers for, as JSON content."""
+    used = [f.name for f in document.features if f.group == "clinical" and f.importance > 0]
+    leaned_on = {name for each in named_features(document, used) for name in each.fields}
     shown = {
         "age_years", "sex", "episode_duration_months", "failed_trials", "depression_instrument",
         "depression_total", "anxiety_instrument", "anxiety_total", "benzodiazepine", "target",
-        "protocol", "sessions_planned", *document.required_fields,
+        "protocol", "sessions_planned", *document.required_fields, *leaned_on,
     }  # fmt: skip
     whole = whole_patient(document)
     return whole.model_dump(mode="json", include=shown, exclude_defaults=True)

@@ -91,6 +91,11 @@ def test_examples_are_answered(
     assert {"200", "400", "408", "413", "415", "422", "429"} <= set(operation["responses"])
 
 
+def test_an_example_is_given_a_probability(predictor: ResponsePredictor) -> None:
+    example = Patient.model_validate(example_patient(predictor.document))
+    assert not predictor.predict(example).abstained
+
+
 def test_an_example_meets_what_the_model_requires(
     altered: Callable[..., ResponsePredictor],
 ) -> None:

@@ -236,7 +236,11 @@ def test_the_input_example_is_made_up_and_works(model: Any) -> None:
     document = tiny_predictor().document
     example = Patient.model_validate(example_patient(document))
     assert patients_from_frame(pd.DataFrame(model.input_example)) == [example]
-    unlike = document.model_copy(update={"features": (), "base_rate": 0.123, "sites": ()})
+    told = {"reference": None, "missing_share": 0.9, "importance": 0.5}
+    features = tuple(
+        each.model_copy(update=told) if each.importance > 0 else each for each in document.features
+    )
+    unlike = document.model_copy(update={"features": features, "base_rate": 0.123, "sites": ()})
     assert example_patient(unlike) == example_patient(document)
     assert_same(
         model.predict(pd.DataFrame(model.input_example)), [tiny_predictor().predict(example)]
