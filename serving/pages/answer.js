@@ -165,7 +165,9 @@ function theReasons(answer) {
     html(
       "p", {},
       "Each bar begins where the one above it ended. Right and green: towards the outcome; left " +
-        "and purple: away from it; the band around this patient: the stability interval. These are associations in the training cohort, not effects.",
+        "and purple: away from it; the band around this patient: the stability interval. Beside each " +
+        "bar stand its step in log-odds and the probability that it leads to. These are " +
+        "associations in the training cohort, not effects.",
     ),
     drawnToFit((width) => drawWaterfall(bars, answer.interval, width)),
     html(

@@ -215,8 +215,10 @@ def chance_verdict(auroc: Estimate) -> str:
     """Say whether an AUROC can be told from chance."""
     if not auroc.has_interval:
         return "There are too few patients for an interval, so nothing can be concluded."
-    if auroc.lower > 0.5:
+    if round(auroc.lower, 2) > 0.5:
         return "This is better than chance: all of the interval lies above 0.5."
+    if auroc.lower > 0.5:
+        return "This is better than chance, but only just: the interval begins hardly above 0.5."
     return "It is not shown to be better than chance: the interval reaches down to 0.5 or below."
 
 

@@ -20,6 +20,7 @@ from training.report.words import (
     ("estimate", "said"),
     [
         (Estimate(0.61, 0.55, 0.67, 300), "better than chance"),
+        (Estimate(0.55, 0.502, 0.6, 300), "only just"),
         (Estimate(0.55, 0.5, 0.6, 300), "not shown to be better than chance"),
         (Estimate(0.4, 0.35, 0.45, 300), "not shown to be better than chance"),
         (Estimate(0.8, nan, nan, 8), "too few patients for an interval"),
