@@ -20,7 +20,6 @@ from engine_tasks import (
     refused,
     summed,
 )
-from fresh_process import free_port
 
 from data_schemas.errors import ConfigurationError, DataError, ServiceError
 from training.engine import dask_engine
@@ -145,7 +144,7 @@ def test_workers_with_another_program_are_refused(
         ("ftp://10.0.0.5:8786", ConfigurationError, "is not the address"),
         ("10.0.0.5:99999", ConfigurationError, "is not the address"),
         ("tls://127.0.0.1:8786", ConfigurationError, "names no certificates"),
-        (f"tcp://127.0.0.1:{free_port()}", ServiceError, "No Dask scheduler answers"),
+        ("tcp://127.0.0.1:1", ServiceError, "No Dask scheduler answers"),
     ],
 )
 def test_an_address_that_cannot_be_used_is_a_sentence(
