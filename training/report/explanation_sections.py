@@ -60,7 +60,9 @@ def drivers(
     labels = {name: known[name].label for name in top["feature"]}
     ways = {
         str(row.feature): direction_words(
-            float(str(row.direction)), yes_no=known[str(row.feature)].unit == YES_NO
+            float(str(row.direction)),
+            yes_no=known[str(row.feature)].unit == YES_NO,
+            held=known[str(row.feature)].monotone != 0,
         )
         for row in top.itertuples()
     }

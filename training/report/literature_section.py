@@ -2,16 +2,13 @@
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Final
 
 from features.table import YES_NO, Feature, Sign
 from training.report.attributions import Attributions
 from training.report.literature import AGREES, DISAGREES, SIGNS, UNDECIDED, verdict
 from training.report.tables import Cell, Estimate, Table, table
-from training.report.words import direction_words
+from training.report.words import HELD, direction_words
 from training.summary import Characteristic, RunSummary
-
-_HELD: Final = "held to it"
 
 
 def literature_table(
@@ -61,7 +58,7 @@ def _model_cell(feature: Feature, effect: Mapping[Hashable, float], sign: Sign) 
     lower, upper = effect["effect_lower"], effect["effect_upper"]
     text = Estimate(effect["effect_log_odds"], lower, upper, 0).text(2, "+")
     if feature.monotone:
-        return Cell(text, mark=_HELD)
+        return Cell(text, mark=HELD)
     return Cell(text, mark=verdict(sign, lower, upper) if sign else "")
 
 

@@ -25,6 +25,11 @@ DOMAINS: Final[Mapping[str, str]] = {
 RESEARCH_ONLY: Final = "Research software, not a medical device."
 # Below it, higher and lower values of an input push the prediction either way.
 _CLEAR_DIRECTION: Final = 0.5
+HELD: Final = "held to it"
+_HELD_MEANS: Final = (
+    "“Held to it”: on this direction published studies agree, and it was set before training. The "
+    "model could not have found the opposite, so it is no finding of this run."
+)
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,8 @@ def first_screen(
 def _what_matters(strongest: Sequence[str], ranking: str) -> Answer:
     short = "; ".join(strongest) or "Nothing: everyone gets the same chance"
     caution = "These are associations in these patients, not causes." if strongest else ""
-    return Answer("What matters most?", f"{short}.", (caution, ranking))
+    held = _HELD_MEANS if HELD in short else ""
+    return Answer("What matters most?", f"{short}.", (caution, held, ranking))
 
 
 def _what(summary: RunSummary) -> Answer:
@@ -325,7 +331,7 @@ def cautions(summary: RunSummary, document: ModelDocument) -> tuple[str, ...]:
     return tuple(found)
 
 
-def direction_words(direction: float, *, yes_no: bool) -> str:
+def direction_words(direction: float, *, yes_no: bool, held: bool = False) -> str:
     """Say which way an input moves the prediction.
 
     Parameters
@@ -334,13 +340,16 @@ def direction_words(direction: float, *, yes_no: bool) -> str:
         Rank correlation of value and contribution, -1 to 1; NaN where undefined.
     yes_no : bool
         Whether the input is a yes or no.
+    held : bool
+        Whether the model was held to the direction.
     """
     if isnan(direction):
         return "no direction"
     if abs(direction) < _CLEAR_DIRECTION:
         return "no single direction"
     subject = "“yes”" if yes_no else "a higher value"
-    return f"{subject} {'raises' if direction > 0 else 'lowers'} the chance"
+    words = f"{subject} {'raises' if direction > 0 else 'lowers'} the chance"
+    return f"{words} ({HELD})" if held else words
 
 
 def value_words(value: float, unit: str) -> str:

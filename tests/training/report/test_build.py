@@ -212,7 +212,8 @@ def test_the_strongest_input_its_direction_and_the_literature(simulated: Finishe
     first = page(simulated).row("1. ")
     trials = "Antidepressant trials failed in this episode"
     assert first[0].startswith(f"1. {trials}")
-    assert first[1] == "a higher value lowers the chance"
+    assert first[1] == "a higher value lowers the chance (held to it)"
+    assert "The model could not have found the opposite" in page(simulated).text
     (row,) = (r for r in page(simulated).rows_of(trials) if "Trevizol 2020" in r[1])
     assert row[1].startswith("a higher value lowers the chance Trevizol 2020, 388 patients")
     assert row[2].endswith("held to it"), "the model cannot contradict it"
