@@ -98,6 +98,7 @@ def _coded(name: str, label: str, domain: Domain, where: str, value: str) -> Fea
 
 
 YES_NO: Final = "1 yes, 0 no"
+LOG_MONTHS: Final = "log(1 + months)"
 
 _PERSON = (
     _recorded("age_years", "Age", "years", "person"),
@@ -115,7 +116,7 @@ _HISTORY = (
     _recorded("recurrent", "Recurrent depression", YES_NO, "history"),
     _recorded("psychotic_features", "Psychotic features", YES_NO, "history"),
     Feature(
-        "log_episode_duration", "Length of the current episode", "log(1 + months)", "history",
+        "log_episode_duration", "Length of the current episode", LOG_MONTHS, "history",
         ("episode_duration_months",), monotone=-1,
         monotone_source="Fitzgerald 2016, doi:10.1002/da.22503 (1,132 patients): shorter is "
         "better; aBLTBS trial: OR 0.9945 a month",

@@ -1,8 +1,10 @@
 """The tables of the card: figures with their intervals, groups, comparators, inputs."""
 
 from collections.abc import Iterator
+from math import expm1
 
 from data_schemas.filled_card import CardTable
+from features.table import LOG_MONTHS
 from serving.model_document import FeatureDocument
 from training.card.evidence import CardEvidence, figure
 from training.card.patient_facts import unknown_share
@@ -84,7 +86,7 @@ def _inputs(evidence: CardEvidence) -> CardTable:
         rows=tuple(
             (
                 each.label,
-                each.unit or "none",
+                "months" if each.unit == LOG_MONTHS else each.unit or "none",
                 _usual_range(each),
                 unknown_share(each.missing_share, n),
                 _DIRECTIONS[each.monotone],
@@ -99,4 +101,6 @@ def _usual_range(feature: FeatureDocument) -> str:
     if feature.reference is None:
         return "withheld: too few had it"
     low, high = feature.reference.lowest_usual, feature.reference.highest_usual
+    if feature.unit == LOG_MONTHS:
+        low, high = expm1(low), expm1(high)
     return f"{low:z.3g} to {high:z.3g}"

@@ -7,7 +7,7 @@ from typing import Final
 
 import pandas as pd
 
-from features.table import YES_NO, Feature
+from features.table import LOG_MONTHS, YES_NO, Feature
 from training.report.attribution_plots import plot_dependence, plot_ranks, plot_sizes
 from training.report.attributions import N_LEADING, Attributions
 from training.report.canvas import numbers
@@ -18,7 +18,6 @@ from training.summary import RunSummary
 N_SHOWN: Final = 10
 _N_DEPENDENCE: Final = 6
 _N_PAIRS: Final = 10
-_LOG_MONTHS: Final = "log(1 + months)"
 _MONTHS: Final = (0, 3, 6, 12, 24, 60, 120, 240)
 _SIZE_AXIS: Final = "Mean |SHAP|, log-odds"
 
@@ -220,14 +219,14 @@ def _value(value: float, feature: Feature) -> str:
 def _axis_label(feature: Feature) -> str:
     if feature.unit == YES_NO:
         return feature.label
-    unit = "months" if feature.unit == _LOG_MONTHS else feature.unit
+    unit = "months" if feature.unit == LOG_MONTHS else feature.unit
     return f"{feature.label}, {unit}"
 
 
 def _ticks(feature: Feature, bands: pd.DataFrame) -> dict[float, str]:
     if feature.unit == YES_NO:
         return {0.0: "no", 1.0: "yes"}
-    if feature.unit == _LOG_MONTHS:
+    if feature.unit == LOG_MONTHS:
         longest = expm1(bands["to"].max())
         return {log1p(months): str(months) for months in _MONTHS if months <= longest}
     return {}

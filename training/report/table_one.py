@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import expm1
 from typing import Final
 
-from features.table import FEATURES
+from data_schemas.instruments import INSTRUMENTS
+from features.table import FEATURES, LOG_MONTHS
 from training.report.tables import Cell, Table, table
 from training.small_cells import SMALLEST_CELL
 from training.summary import Characteristic, FlowCount, RunSummary, SiteCharacteristic, SiteValue
@@ -69,9 +71,9 @@ def by_outcome(summary: RunSummary) -> list[Table]:
     for caption, wanted in (("Patients by outcome", False), ("Their brain connectivity", True)):
         rows = [
             [
-                Cell(row.label, row.unit),
-                _group(row.mean_with_outcome, row.sd_with_outcome),
-                _group(row.mean_without_outcome, row.sd_without_outcome),
+                Cell(row.label, _unit(row.unit)),
+                _group(row.mean_with_outcome, row.sd_with_outcome, row.unit),
+                _group(row.mean_without_outcome, row.sd_without_outcome, row.unit),
                 _difference(row),
                 _share(row.missing_share, summary.population.n_patients),
             ]
@@ -92,8 +94,8 @@ def by_site(summary: RunSummary) -> list[Table]:
     for caption, wanted in (("Patients by site", False), ("Connectivity by site", True)):
         rows = [
             [
-                Cell(row.label, row.unit),
-                *(_site_cell(row.values[place]) for place in places),
+                Cell(row.label, _unit(row.unit)),
+                *(_site_cell(row.values[place], row.unit) for place in places),
                 "" if row.largest_difference is None else f"{row.largest_difference:.2f}",
             ]
             for row in summary.characteristics_by_site
@@ -128,11 +130,30 @@ def _header(summary: RunSummary) -> list[object]:
     ]  # fmt: skip
 
 
-def _group(mean: float | None, sd: float | None) -> str:
+def _scale(unit: str) -> str:
+    """Return the scale of whose range a severity is a share; empty where it is none."""
+    name = unit.removeprefix("share of the ").removesuffix(" range")
+    return name if name in INSTRUMENTS and name != unit else ""
+
+
+def _unit(unit: str) -> str:
+    """Return in which unit a value is told."""
+    if unit == LOG_MONTHS:
+        return "months: geometric mean (one SD below it to one above)"
+    return f"points on the {_scale(unit)}" if _scale(unit) else unit
+
+
+def _group(mean: float | None, sd: float | None, unit: str) -> str:
     if mean is None:
         return WITHHELD
     if sd is None:
         return f"{100 * mean:.0f} %"
+    if unit == LOG_MONTHS:
+        low, middle, high = (expm1(mean + step * sd) for step in (-1, 0, 1))
+        return f"{middle:.0f} ({max(low, 0):.0f} to {high:.0f})"
+    if scale := _scale(unit):
+        lowest, highest = INSTRUMENTS[scale].minimum, INSTRUMENTS[scale].maximum
+        mean, sd = lowest + mean * (highest - lowest), sd * (highest - lowest)
     digits = 2 if max(abs(mean), sd) < 2 else 1
     return f"{mean:z.{digits}f} ({sd:.{digits}f})"
 
@@ -151,9 +172,11 @@ def _share(share: float, n_patients: int) -> str:
     return "fewer than 5" if 0 < count < SMALLEST_CELL else f"{100 * share:.0f} %"
 
 
-def _site_cell(value: SiteValue) -> Cell:
+def _site_cell(value: SiteValue, unit: str) -> Cell:
     if value.mean is None and value.missing_share == 1:
         return Cell("unknown")
     missing = value.missing_share
     detail = "" if not missing else f"{100 * missing:.0f} % unknown"
-    return Cell(_group(value.mean, value.sd), detail if missing is not None else "few unknown")
+    return Cell(
+        _group(value.mean, value.sd, unit), detail if missing is not None else "few unknown"
+    )

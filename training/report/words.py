@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import expm1, isnan
 from typing import Final
 
-from features.table import YES_NO
+from features.table import LOG_MONTHS, YES_NO
 from serving.model_document import ModelDocument
 from training.learning.models import BASE_RATE, LIGHTGBM_BOTH, LIGHTGBM_CLINICAL
 from training.learning.splits import LEAVE_ONE_SITE_OUT
@@ -360,7 +360,7 @@ def value_words(value: float, unit: str) -> str:
         return "yes" if value else "no"
     if unit.startswith("share of"):
         return f"{100 * value:.0f} % of{unit.removeprefix('share of')}"
-    if unit == "log(1 + months)":
+    if unit == LOG_MONTHS:
         value, unit = round(expm1(value)), "months"
     one_of_them = value == 1 and unit in {"years", "months", "trials", "sessions", "points"}
     return f"{value:z.3g} {unit.removesuffix('s') if one_of_them else unit}".rstrip()

@@ -1,7 +1,9 @@
+from math import log, log1p
 from typing import Any
 
 import pytest
 
+from features.table import LOG_MONTHS
 from training.report.table_one import by_outcome, by_site, flow_rows
 from training.summary import (
     Characteristic,
@@ -63,6 +65,31 @@ def test_a_difference_stands_with_its_interval_and_few_unknown_are_not_counted(
     cells = shown.rows[0]
     assert [cell.text for cell in cells] == ["Age", "50.0 (9.0)", "46.0 (11.0)", "+0.40", told]
     assert cells[3].detail == "+0.10 to +0.70"
+
+
+@pytest.mark.parametrize(
+    ("unit", "mean", "sd", "told", "told_unit"),
+    [
+        (LOG_MONTHS, log1p(24), log(2), "24 (11 to 49)", "months: geometric mean"),
+        (LOG_MONTHS, 0.1, 0.4, "0 (0 to 1)", "months: geometric mean"),
+        ("share of the HDRS-17 range", 0.5, 0.1, "26.0 (5.2)", "points on the HDRS-17"),
+        ("share of all visits", 0.5, 0.1, "0.50 (0.10)", "share of all visits"),
+    ],
+)
+def test_a_reader_gets_months_and_points(
+    unit: str, mean: float, sd: float, told: str, told_unit: str
+) -> None:
+    row = characteristic(0).model_copy(
+        update={"unit": unit, "mean_with_outcome": mean, "sd_with_outcome": sd}
+    )
+    (shown,) = by_outcome(summary(characteristics=(row,)))
+    assert shown.rows[0][0].detail.startswith(told_unit)
+    assert shown.rows[0][1].text == told
+    value = SiteValue(mean=mean, sd=sd, missing_share=0)
+    site = SiteCharacteristic(label="a", unit=unit, values=(value,), largest_difference=None)
+    sites = (SiteCount(site="a", n_patients=40, n_events=20),)
+    (shown,) = by_site(summary(characteristics_by_site=(site,), sites=sites))
+    assert shown.rows[0][1].text == told
 
 
 def test_sites_stand_side_by_side() -> None:
