@@ -116,11 +116,12 @@ def _who_to_ask(evidence: CardEvidence, standards: Iterable[CardStandard]) -> Ca
         details=(
             _owner("Developer", developer.name),
             _owner("Funding", developer.funding),
-            *(f"{standard.title}: {tally_words(standard)}" for standard in standards),
+            *(f"{standard.title}; {tally_words(standard)}" for standard in standards),
         ),
     )
 
 
 def tally_words(standard: CardStandard) -> str:
-    """Return how many items are in which state, such as "12 answered, 3 in part"."""
-    return ", ".join(f"{count} {state}" for state, count in standard.tally.items())
+    """Return how many items are in which state, such as "of 15: 12 answered, 3 in part"."""
+    states = ", ".join(f"{count} {state}" for state, count in standard.tally.items())
+    return f"of {len(standard.items)}: {states}"

@@ -222,6 +222,10 @@ def test_each_item_of_each_standard_is_there_once(run: FinishedRun) -> None:
     )
     assert numbers["tripod-ai"] == tripod.split()
     assert len(numbers["tripod-ai"]) == 52
+    assert len({number.rstrip("abcdefg") for number in numbers["tripod-ai"]}) == 27
+    told = " ".join(card_of(run.folder).answers[-1].details)
+    assert "HTI-1: 31 source attributes; of 31: " in told
+    assert "TRIPOD+AI: 27 items, 52 sub-items; of 52: " in told
     domains = Counter(number.partition(".")[0] for number in numbers["probast-ai"])
     assert domains == {
         "D1": 3, "D2": 4, "D3": 4, "D4": 5, "E1": 3, "E2": 4, "E3": 4, "E4": 7,
