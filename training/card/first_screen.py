@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from data_schemas.filled_card import NOT_PROVIDED, CardAnswer, CardStandard
 from training.card.evidence import CardEvidence, figure
 from training.card.performance_facts import interpretation, label_of
-from training.report.words import RESEARCH_ONLY, cautions, sentence
+from training.report.first_screen import RESEARCH_ONLY, cautions
+from training.report.words import sentence
 
 
 def warnings(evidence: CardEvidence) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 from data_schemas.filled_card import CardPart
 from training.card.evidence import CardEvidence, figure
-from training.report.words import cautions, sentence
+from training.report.first_screen import cautions
+from training.report.words import sentence
 from training.small_cells import SMALLEST_CELL
 from training.summary import Characteristic, FlowCount, RunSummary
 

@@ -28,15 +28,10 @@ from training.report.attribution_sections import attribution_sections, ranking_w
 from training.report.attributions import Attributions
 from training.report.course_sections import course_section
 from training.report.explain import Explanations, load_explanations
+from training.report.first_screen import connectivity_answer, first_screen, scans_words
 from training.report.literature_section import literature_table
 from training.report.tables import ACCURACY, CALIBRATION, Cell, Evaluation, Table, table
-from training.report.words import (
-    confidence_percent,
-    connectivity_answer,
-    first_screen,
-    scans_words,
-    sentence,
-)
+from training.report.words import confidence_percent, sentence
 from training.summary import (
     EXPLANATIONS_FILE,
     MODEL_FOLDER,
