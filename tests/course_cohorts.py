@@ -31,6 +31,7 @@ _COLUMNS = CourseColumns(
     score=Source(column="t.score"),
     session=Source(column="t.session"),
     sessions_a_week=SESSIONS_A_WEEK,
+    ended=Source(column="t.ended"),
 )
 
 

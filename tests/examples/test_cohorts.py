@@ -93,7 +93,7 @@ def test_beat_the_blues_has_a_course_of_three_visits() -> None:
     config = load_config(BLUES / "course-settings.toml")
     everyone = build_table(cohort, config)
     counts = [
-        landmark_table(cohort, everyone, landmark, config.course).counts
+        landmark_table(cohort, everyone, landmark, config).counts
         for landmark in landmarks_of(cohort.spec, config.course)
     ]
     assert {(each.learned_from, each.events, each.outcome_unknown) for each in counts} == {

@@ -9,9 +9,16 @@ import pandas as pd
 from training.course.landmarks import LandmarkTable
 from training.dataset import TrainingTable
 from training.judging.judge import splits_of
-from training.judging.parts import COMPARISON, PERFORMANCE, Material, measured
+from training.judging.parts import (
+    COMPARISON,
+    PERFORMANCE,
+    UNKNOWN_OUTCOMES,
+    Material,
+    measured,
+)
 from training.learning.models import LOGISTIC_CLINICAL
 from training.learning.validation import (
+    bystander_frame,
     compared_models,
     out_of_fold_frame,
     served_model,
@@ -44,7 +51,8 @@ class JudgedLandmark:
     out_of_fold : DataFrame
         As of `out_of_fold_frame`; `row` counts the patients of the landmark.
     evaluation : DataFrame
-        As `evaluation.csv`, with the names of `COURSE_LABELS`.
+        As `evaluation.csv`, with the names of `COURSE_LABELS`; of the model of the course also
+        under what may be assumed of unknown outcomes.
     """
 
     split_name: str
@@ -73,30 +81,39 @@ def judge_landmark(tables: LandmarkTable, workshop: Workshop) -> JudgedLandmark:
         (BEFORE, tables.before, served),
         (RULE, tables.rule, LOGISTIC_CLINICAL),
     )
-    held_out = pd.concat(
-        [_held_out(name, table, model, workshop) for name, table, model in fits],
-        ignore_index=True,
-    )
-    nobody = pd.DataFrame()
-    material = Material(
-        tables.table,
-        workshop.config,
-        split_name,
-        (),
-        (),
-        held_out,
-        bystanders=nobody,
-        latest=nobody,
-    )
+    predicted = [_held_out(name, table, model, workshop) for name, table, model in fits]
+    held_out = pd.concat([known for known, _ in predicted], ignore_index=True)
+    # Those of the first alone: the other tables have no bystanders.
+    undecided = predicted[0][1]
     tasks = [
         *((PERFORMANCE, name) for name in COURSE_LABELS),
         *((COMPARISON, f"{COURSE} - {name}") for name in COURSE_LABELS if name != COURSE),
+        *((UNKNOWN_OUTCOMES, COURSE) for _ in undecided.index[:1]),
     ]
+    material = material_of(tables.table, split_name, held_out, workshop, undecided)
     parts = measured(material, tasks, workshop, "judging")
     return JudgedLandmark(split_name, served, held_out, pd.concat(parts, ignore_index=True))
 
 
-def _held_out(name: str, table: TrainingTable, model: str, workshop: Workshop) -> pd.DataFrame:
+def material_of(
+    table: TrainingTable,
+    split_name: str,
+    held_out: pd.DataFrame,
+    workshop: Workshop,
+    undecided: pd.DataFrame | None = None,
+) -> Material:
+    """Return predictions of patients of a landmark as what the parts of a judgement take."""
+    nobody = pd.DataFrame()
+    return Material(
+        table, workshop.config, split_name, (), (), held_out,
+        bystanders=nobody if undecided is None else undecided, latest=nobody,
+    )  # fmt: skip
+
+
+def _held_out(
+    name: str, table: TrainingTable, model: str, workshop: Workshop
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the predictions of the patients, and of those whose outcome is unknown."""
     config = workshop.config
     stage = f"validating {COURSE_LABELS[name]}"
     results = validate(
@@ -104,7 +121,8 @@ def _held_out(name: str, table: TrainingTable, model: str, workshop: Workshop) -
         engine=workshop.engine, work=workshop.work, stage=stage, progress=workshop.stage(stage),
         too_few=table.smaller_class < config.minimum.smaller_class,
     )  # fmt: skip
-    return out_of_fold_frame(table, results).assign(model=name)
+    known, undecided = out_of_fold_frame(table, results), bystander_frame(table, results)
+    return known.assign(model=name), undecided.assign(model=name)
 
 
 def at_week(workshop: Workshop, week: float) -> Workshop:

@@ -4,9 +4,11 @@ Landmarking: at each week a model is fitted on the patients still in treatment, 
 until then, and nothing later. Learned from are those who have not stopped before, have a score by
 then, and have an outcome.
 
-No weights are made for those whose outcome is unknown: that would need a model of who stops, on
-even fewer patients. The limitation is stated instead, with how many they are at each week; where
-those who did worse stopped more often, the predictions of all weeks are too high.
+Nobody is weighted for those who stopped or whose outcome is unknown: a model answers for whoever is
+still in treatment at its week. How far the figures depend on that is measured and not assumed away:
+those who are in treatment and scored, but whose outcome stays unknown, are bystanders of the
+landmark; of those who stopped before, it is counted what became of them; and every week is judged
+once more on the patients of all weeks (`training.course.same_patients`).
 """
 
 from collections.abc import Sequence
@@ -21,10 +23,11 @@ from data_schemas.errors import ConfigurationError
 from features.course import IMPROVEMENT, Landmark, course_summary
 from features.table import COURSE_FEATURES, Feature, patient_row
 from training.cohort.records import Cohort, CohortMember, is_trained_on
-from training.config import CourseConfig
-from training.dataset import TrainingTable, sites_of
+from training.config import CourseConfig, TrainingConfig
+from training.dataset import Bystanders, TrainingTable, bystanders, sites_of
 from training.learning.rows import FloatArray, IntArray
 from training.learning.splits import pool_single_patient_sites
+from training.small_cells import may_be_shown
 
 # The rule as a column: yes, no, or unknown.
 _RULE: Final = Feature(
@@ -39,6 +42,10 @@ class LandmarkCounts(BaseModel):
 
     listed: int = Field(ge=0, description="Of these arms, with and without an outcome.")
     stopped: int = Field(ge=0, description="Stopped treatment before.")
+    stopped_known: int = Field(ge=0, description="Of these, whose outcome is known.")
+    stopped_events: int | None = Field(
+        ge=0, description="Of these, who reached the outcome; null where it would tell of few."
+    )
     not_scored: int = Field(ge=0, description="In treatment, without a score so far.")
     outcome_unknown: int = Field(ge=0, description="In treatment and scored, outcome unknown.")
     learned_from: int = Field(ge=0, description="In treatment and scored, outcome known.")
@@ -52,8 +59,11 @@ class LandmarkTable:
     Attributes
     ----------
     landmark : Landmark
+    rows : ndarray of int, shape (n,)
+        Which rows of the whole table they are.
     table : TrainingTable
-        What was known before treatment, and the features of the course.
+        What was known before treatment, and the features of the course; its bystanders are in
+        treatment and scored, and their outcome is unknown.
     before : TrainingTable
         The same patients, without the course.
     rule : TrainingTable
@@ -62,6 +72,7 @@ class LandmarkTable:
     """
 
     landmark: Landmark
+    rows: IntArray
     table: TrainingTable
     before: TrainingTable
     rule: TrainingTable
@@ -88,7 +99,7 @@ def landmarks_of(spec: CohortSpec, config: CourseConfig) -> list[Landmark]:
 
 
 def landmark_table(
-    cohort: Cohort, everyone: TrainingTable, landmark: Landmark, config: CourseConfig
+    cohort: Cohort, everyone: TrainingTable, landmark: Landmark, config: TrainingConfig
 ) -> LandmarkTable:
     """Return the patients of a landmark, the rows in the order of the whole table.
 
@@ -98,25 +109,25 @@ def landmark_table(
     everyone : TrainingTable
         From `training.dataset.build_table` of this cohort.
     landmark : Landmark
-    config : CourseConfig
-        Of the rule.
+    config : TrainingConfig
+        Names the outcome and the rule.
     """
     members = cohort.trained_on()
     rows = np.flatnonzero([_is_seen(member, landmark) for member in members])
     chosen = [members[row] for row in rows]
     before = _only(everyone, chosen, rows)
-    course = np.array([_course_row(member, landmark) for member in chosen])
-    course = course.reshape(-1, len(COURSE_FEATURES))
     return LandmarkTable(
         landmark=landmark,
+        rows=rows,
         table=replace(
             before,
-            X=np.column_stack([before.X, course]),
+            X=np.column_stack([before.X, _course_rows(chosen, landmark)]),
             features=(*before.features, *COURSE_FEATURES),
+            bystanders=_undecided(cohort, everyone, landmark, config),
         ),
         before=before,
-        rule=replace(before, X=_rule(chosen, landmark, config)[:, None], features=(_RULE,)),
-        counts=_counts(cohort, landmark, before),
+        rule=replace(before, X=_rule(chosen, landmark, config.course)[:, None], features=(_RULE,)),
+        counts=_counts(cohort, landmark, before, config),
     )
 
 
@@ -128,8 +139,22 @@ def _is_seen(member: CohortMember, landmark: Landmark) -> bool:
     return not _stopped(member, landmark) and landmark.seen(member.course) is not None
 
 
-def _course_row(member: CohortMember, landmark: Landmark) -> FloatArray:
-    return patient_row(member.patient, COURSE_FEATURES, None, member.course, landmark)
+def _course_rows(members: Sequence[CohortMember], landmark: Landmark) -> FloatArray:
+    rows = [patient_row(m.patient, COURSE_FEATURES, None, m.course, landmark) for m in members]
+    return np.array(rows).reshape(-1, len(COURSE_FEATURES))
+
+
+def _undecided(
+    cohort: Cohort, everyone: TrainingTable, landmark: Landmark, config: TrainingConfig
+) -> Bystanders | None:
+    """Return who is in treatment and scored, and whose outcome is unknown; None if nobody."""
+    others = cohort.not_trained_on()
+    rows = np.flatnonzero([each.outcome is None and _is_seen(each, landmark) for each in others])
+    if everyone.bystanders is None or len(rows) == 0:
+        return None
+    chosen = [others[row] for row in rows]
+    X = np.column_stack([everyone.bystanders.X[rows], _course_rows(chosen, landmark)])
+    return bystanders(chosen, X, config)
 
 
 def _only(
@@ -159,13 +184,19 @@ def _rule(members: Sequence[CohortMember], landmark: Landmark, config: CourseCon
     return np.where(np.isnan(improvement), np.nan, improvement >= config.rule_percent)
 
 
-def _counts(cohort: Cohort, landmark: Landmark, table: TrainingTable) -> LandmarkCounts:
+def _counts(
+    cohort: Cohort, landmark: Landmark, table: TrainingTable, config: TrainingConfig
+) -> LandmarkCounts:
     listed = [member for member in cohort.members if is_trained_on(member.arm, cohort.spec)]
     in_treatment = [member for member in listed if not _stopped(member, landmark)]
     scored = [member for member in in_treatment if _is_seen(member, landmark)]
+    left = [m.outcome for m in listed if _stopped(m, landmark) and m.outcome is not None]
+    reached = sum(outcome.achieved(config.outcome) for outcome in left)
     return LandmarkCounts(
         listed=len(listed),
         stopped=len(listed) - len(in_treatment),
+        stopped_known=len(left),
+        stopped_events=reached if all(may_be_shown([reached, len(left) - reached])) else None,
         not_scored=len(in_treatment) - len(scored),
         outcome_unknown=sum(member.outcome is None for member in scored),
         learned_from=len(table.y),

@@ -15,6 +15,7 @@ from training.checks.sample_checks import too_few_sentence
 from training.cohort.records import Cohort
 from training.course.judging import COURSE_LABELS, JudgedLandmark, at_week, judge_landmark
 from training.course.landmarks import LandmarkTable, landmark_table, landmarks_of
+from training.course.same_patients import judge_same_patients
 from training.course.summary import (
     COURSE_EVALUATION_FILE,
     COURSE_OUT_OF_FOLD_FILE,
@@ -55,10 +56,19 @@ class MadeLandmark:
 
 @dataclass(frozen=True)
 class MadeCourse:
-    """What a run has made of the course of treatment before anything is written."""
+    """What a run has made of the course of treatment before anything is written.
+
+    Attributes
+    ----------
+    landmarks : tuple of MadeLandmark
+    summary : CourseSummary
+    same_patients : DataFrame
+        From `training.course.same_patients`.
+    """
 
     landmarks: tuple[MadeLandmark, ...]
     summary: CourseSummary
+    same_patients: pd.DataFrame
 
     @property
     def predictors(self) -> tuple[ResponsePredictor, ...]:
@@ -77,19 +87,21 @@ def make_course(cohort: Cohort, table: TrainingTable, workshop: Workshop) -> Mad
     config = workshop.config.course
     landmarks = landmarks_of(cohort.spec, config)
     made = tuple(
-        _make(cohort, landmark_table(cohort, table, landmark, config), workshop)
+        _make(cohort, landmark_table(cohort, table, landmark, workshop.config), workshop)
         for landmark in landmarks
     )
+    judged = [(each.tables, each.judged) for each in made if each.judged is not None]
     summary = CourseSummary(
         instrument=landmarks[0].instrument,
         outcome=workshop.config.outcome,
         horizon=cohort.spec.outcome.horizon,
         rule_week=config.rule_week,
         rule_percent=config.rule_percent,
+        ends_known=cohort.spec.course is not None and cohort.spec.course.ended is not None,
         labels=COURSE_LABELS,
         landmarks=tuple(_summary(each) for each in made),
     )
-    return MadeCourse(made, summary)
+    return MadeCourse(made, summary, judge_same_patients(judged, workshop))
 
 
 def _make(cohort: Cohort, tables: LandmarkTable, workshop: Workshop) -> MadeLandmark:
@@ -150,6 +162,8 @@ def write_course(folder: Path, made: MadeCourse) -> None:
     judged = [(each.tables.landmark.week, each.judged) for each in made.landmarks if each.judged]
     outcome = made.summary.outcome
     evaluations = [each.evaluation.assign(week=week, outcome=outcome) for week, each in judged]
+    if len(made.same_patients):
+        evaluations.append(made.same_patients.assign(outcome=outcome))
     held_out = [each.out_of_fold.assign(week=week) for week, each in judged]
     write_table(_joined(evaluations), folder / COURSE_EVALUATION_FILE)
     write_table(_joined(held_out), folder / COURSE_OUT_OF_FOLD_FILE)

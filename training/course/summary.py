@@ -53,6 +53,7 @@ class CourseSummary(BaseModel):
     horizon: str
     rule_week: float
     rule_percent: float
+    ends_known: bool = Field(description="Whether the cohort says who stopped early.")
     labels: dict[str, str] = Field(description="Name in course.csv: in plain language.")
     landmarks: tuple[LandmarkSummary, ...]
 

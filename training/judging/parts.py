@@ -171,8 +171,9 @@ PERFORMANCE: Final = "performance"
 COMPARISON: Final = "comparison"
 _SCANNED: Final = "scanned patients"
 LATER: Final = "later patients"
+UNKNOWN_OUTCOMES: Final = "unknown outcomes"
 PARTS: Final = ("subgroups",)
-OF_BYSTANDERS: Final = ("arms", "unknown outcomes")
+OF_BYSTANDERS: Final = ("arms", UNKNOWN_OUTCOMES)
 _ALL_PARTS: Final[Mapping[str, Callable[[Material, str], pd.DataFrame]]] = {
     PERFORMANCE: _performance,
     COMPARISON: _comparison,
@@ -180,5 +181,5 @@ _ALL_PARTS: Final[Mapping[str, Callable[[Material, str], pd.DataFrame]]] = {
     LATER: _later,
     "subgroups": _by_subgroup,
     "arms": _by_arm,
-    "unknown outcomes": _by_assumption,
+    UNKNOWN_OUTCOMES: _by_assumption,
 }

@@ -1,19 +1,37 @@
 """The report's section on the course of treatment, made from `course.csv` and its summary."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
 
 from data_schemas.errors import DataError
+from training.course.judging import BEFORE, COURSE, RULE
+from training.course.same_patients import GROWTH
 from training.course.summary import COURSE_EVALUATION_FILE, CourseSummary, LandmarkSummary
-from training.report.tables import Evaluation, Table, estimate_cell, table
+from training.report.course_plots import PANELS, plot_course
+from training.report.course_tables import (
+    Evaluations,
+    departures,
+    sensitivity,
+    sensitivity_words,
+)
+from training.report.tables import (
+    Cell,
+    Estimate,
+    Evaluation,
+    Picture,
+    Table,
+    estimate_cell,
+    picture,
+    table,
+)
 
 _METRICS: Final = {
     "auroc": "AUROC", "calibration_slope": "Calibration slope", "o_to_e": "Observed to expected",
     "brier": "Brier score",
 }  # fmt: skip
-_COURSE: Final = "course"
 
 
 def course_section(run_dir: Path) -> dict[str, Any] | None:
@@ -35,57 +53,165 @@ def course_section(run_dir: Path) -> dict[str, Any] | None:
         ) from None
     modelled = [each for each in summary.landmarks if each.split_name is not None]
     evaluations = {each.week: _evaluation(frame, each, summary.outcome) for each in modelled}
-    return {
+    content: dict[str, Any] = {
         "summary": summary,
-        "measures": [
-            _by_week(summary, evaluations, metric, label) for metric, label in _METRICS.items()
-        ] if modelled else [],
-        "differences": _differences(summary, evaluations) if modelled else None,
-        "patients": _patients(summary),
-        "drivers": _drivers(modelled) if modelled else None,
+        "departures": departures(summary),
+        "picture": None, "finding": "", "measures": [], "differences": None, "sensitivity": None,
+        "sensitivity_words": "", "drivers": None,
     }  # fmt: skip
+    if modelled:
+        content |= {
+            "finding": finding(summary, evaluations),
+            "picture": course_picture(summary, evaluations),
+            "measures": [_by_week(summary, evaluations, *each) for each in _METRICS.items()],
+            "differences": _differences(summary, evaluations),
+            "sensitivity": sensitivity(summary, evaluations),
+            "sensitivity_words": sensitivity_words(summary, evaluations),
+            "drivers": _drivers(modelled),
+        }
+    return content
 
 
 def _evaluation(frame: pd.DataFrame, landmark: LandmarkSummary, outcome: str) -> Evaluation:
     return Evaluation(frame[frame["week"] == landmark.week], str(landmark.split_name), outcome)
 
 
+def finding(summary: CourseSummary, evaluations: Evaluations) -> str:
+    """Say how AUROC and calibration change with the weeks, and what the simple rule does."""
+    return " ".join(_findings(summary, evaluations))
+
+
+def _findings(summary: CourseSummary, evaluations: Evaluations) -> Iterator[str]:
+    aurocs = {
+        week: found
+        for week, each in evaluations.items()
+        if (found := each.estimate(COURSE, "auroc")) is not None
+    }
+    if not aurocs:
+        yield "No AUROC could be estimated: too few patients of either outcome."
+        return
+    first, last = min(aurocs), max(aurocs)
+    yield f"AUROC with the course so far: {aurocs[first].text()} at week {first:g}" + (
+        f", {aurocs[last].text()} at week {last:g}." if last > first else "."
+    )
+    growth = evaluations[last].estimate(GROWTH, "auroc")
+    if growth is not None:
+        yield (
+            f"In the patients of all weeks it changes by {growth.text(2, '+')} between these two, "
+            f"{_shown(growth)}."
+        )
+    yield from _against_rule(summary, evaluations)
+    estimates = [each.estimate(COURSE, "calibration_slope") for each in evaluations.values()]
+    slopes = [slope.value for slope in estimates if slope is not None]
+    if slopes:
+        yield (
+            f"The calibration slope lies between {min(slopes):.2f} and {max(slopes):.2f} (ideal 1)."
+        )
+
+
+def _against_rule(summary: CourseSummary, evaluations: Evaluations) -> Iterator[str]:
+    week = summary.rule_week
+    if week not in evaluations:
+        yield f"No model answers at week {week:g}, so that the simple rule has no point of its own."
+        return
+    rule = evaluations[week].estimate(RULE, "auroc")
+    gain = evaluations[week].estimate(f"{COURSE} - {RULE}", "auroc")
+    if rule is not None and gain is not None:
+        yield (
+            f"At week {week:g} the simple rule reaches {rule.text()}; the model's differs "
+            f"from it by {gain.text(2, '+')}, {_shown(gain)}."
+        )
+
+
+def _shown(difference: Estimate) -> str:
+    if not difference.has_interval:
+        return "without an interval, since there are too few patients"
+    one_side = difference.lower > 0 or difference.upper < 0
+    return "a difference that is shown" if one_side else "which may be chance"
+
+
+def course_picture(summary: CourseSummary, evaluations: Evaluations) -> Picture | None:
+    """Draw AUROC and calibration by week, the simple rule at its own week."""
+    rows = pd.DataFrame(_drawn(summary, evaluations))
+    if rows.empty:
+        return None
+    labels = {
+        COURSE: "With the course so far",
+        BEFORE: "Before treatment only",
+        RULE: f"Rule: {summary.rule_percent:g} % better by week {summary.rule_week:g}",
+    }
+    return picture(
+        plot_course(rows, labels),
+        f"AUROC, calibration slope and observed to expected by week of treatment, with intervals. "
+        f"{finding(summary, evaluations)}",
+        "Above: AUROC at the end of each week, with intervals; the dotted line is chance. The "
+        "simple rule is drawn at its week alone. Below: the calibration of the model with the "
+        "course; the dotted lines are ideal.",
+        _beside(summary, evaluations),
+    )
+
+
+def _drawn(summary: CourseSummary, evaluations: Evaluations) -> Iterator[dict[str, object]]:
+    for week, each in evaluations.items():
+        for metric in PANELS:
+            shown = [COURSE]
+            if metric == "auroc":
+                shown += [BEFORE, RULE] if week == summary.rule_week else [BEFORE]
+            for model in shown:
+                found = each.estimate(model, metric)
+                if found is not None:
+                    yield {
+                        "metric": metric, "model": model, "week": week, "estimate": found.value,
+                        "lower": found.lower, "upper": found.upper,
+                    }  # fmt: skip
+
+
+def _beside(summary: CourseSummary, evaluations: Evaluations) -> Table:
+    header = [
+        Cell("Week"), Cell("Patients"), Cell("AUROC, with the course", anchor="auroc"),
+        Cell("AUROC, before treatment only"), Cell("AUROC, simple rule"),
+        Cell("Slope", anchor="calibration-slope"), Cell("Observed to expected", anchor="o-to-e"),
+    ]  # fmt: skip
+    patients = {each.week: each.counts.learned_from for each in summary.landmarks}
+    rows = [
+        [
+            f"{week:g}", str(patients[week]),
+            estimate_cell(each.estimate(COURSE, "auroc")),
+            estimate_cell(each.estimate(BEFORE, "auroc")),
+            estimate_cell(each.estimate(RULE, "auroc")) if week == summary.rule_week else "",
+            estimate_cell(each.estimate(COURSE, "calibration_slope")),
+            estimate_cell(each.estimate(COURSE, "o_to_e")),
+        ]
+        for week, each in evaluations.items()
+    ]  # fmt: skip
+    return table("AUROC and calibration by week, with intervals", header, rows)
+
+
 def _by_week(
-    summary: CourseSummary, evaluations: dict[float, Evaluation], metric: str, label: str
+    summary: CourseSummary, evaluations: Mapping[float, Evaluation], metric: str, label: str
 ) -> Table:
     rows = [
         [name, *(estimate_cell(each.estimate(model, metric)) for each in evaluations.values())]
         for model, name in summary.labels.items()
     ]
-    return table(f"{label} by week, with intervals", ["Model", *_weeks(evaluations)], rows)
+    return table(f"{label} of all models by week, with intervals", _weeks(evaluations), rows)
 
 
-def _differences(summary: CourseSummary, evaluations: dict[float, Evaluation]) -> Table:
+def _differences(summary: CourseSummary, evaluations: Evaluations) -> Table:
     rows = [
         [f"AUROC above: {name}", *(
-            estimate_cell(each.estimate(f"{_COURSE} - {model}", "auroc"))
+            estimate_cell(each.estimate(f"{COURSE} - {model}", "auroc"), sign="+")
             for each in evaluations.values()
         )]
         for model, name in summary.labels.items()
-        if model != _COURSE
+        if model != COURSE
     ]  # fmt: skip
-    caption = f"What “{summary.labels[_COURSE]}” adds, in the same patients, with intervals"
-    return table(caption, ["Compared with", *_weeks(evaluations)], rows)
+    caption = f"What “{summary.labels[COURSE]}” adds, in the same patients, with intervals"
+    return table(caption, _weeks(evaluations, "Compared with"), rows)
 
 
-def _weeks(evaluations: dict[float, Evaluation]) -> list[str]:
-    return [f"Week {week:g}" for week in evaluations]
-
-
-def _patients(summary: CourseSummary) -> Table:
-    header = [
-        "Week", "Listed", "Stopped before", "Not scored so far", "Outcome unknown", "Learned from",
-        "Reached the outcome",
-    ]  # fmt: skip
-    rows = [
-        [f"{each.week:g}", *(str(count) for _, count in each.counts)] for each in summary.landmarks
-    ]
-    return table("Who was looked at", header, rows)
+def _weeks(evaluations: Evaluations, first: str = "Model") -> list[str]:
+    return [first, *(f"Week {week:g}" for week in evaluations)]
 
 
 def _drivers(landmarks: list[LandmarkSummary]) -> Table:

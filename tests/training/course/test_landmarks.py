@@ -30,7 +30,7 @@ def at(cohort: Cohort, everyone: TrainingTable, week: float) -> LandmarkTable:
     (landmark,) = (
         replace(each, week=week) for each in landmarks_of(cohort.spec, CONFIG.course)[:1]
     )
-    return landmark_table(cohort, everyone, landmark, CONFIG.course)
+    return landmark_table(cohort, everyone, landmark, CONFIG)
 
 
 def seen_by(cohort: Cohort, week: float) -> list[CohortMember]:
