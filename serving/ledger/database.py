@@ -210,10 +210,13 @@ def _make_file(file: Path) -> None:
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     os.close(descriptor)
     # One process at a time: two that change the mode at once lock each other out.
-    with file.with_name(file.name + ".lock").open("w") as lock:
+    lock = os.open(f"{file}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         connection = sqlite3.connect(file, timeout=_SQLITE_WAIT_SECONDS)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         finally:
             connection.close()
+    finally:
+        os.close(lock)
