@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 import anyio
 import anyio.to_thread
 import orjson
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 from pydantic import BaseModel
 
 from data_schemas.course import Course
@@ -32,6 +32,7 @@ from serving.outcome_route import add_outcomes
 from serving.pages.clinician import add_clinician_page
 from serving.patient_report.route import add_patient_report
 from serving.predictor import ResponsePredictor
+from serving.query import refuse_unknown_parameters
 from serving.rate_limit import RateLimiter
 from serving.recording import IDEMPOTENCY_HEADER, PATIENT_HEADER, Answer, Recorder
 from serving.requests import (
@@ -79,10 +80,11 @@ def create_app(
         description="Probability of response to TMS, with its uncertainty, reasons and "
         "reservations. Research use only; not a medical device.",
         version=predictor.identity.version,
-        openapi_url="/docs.json",
+        openapi_url=None,  # served by `complete_openapi`
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        dependencies=[Depends(refuse_unknown_parameters)],
         # Nothing about its use leaves the clinic.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )

@@ -14,6 +14,7 @@ from serving.fhir.outcome import FHIR_JSON, operation_outcome, speaks_fhir
 from serving.fhir.settings import FhirSettings
 from serving.logs import describe
 from serving.metrics import REFUSALS
+from serving.query import bad_parameters
 from serving.requests import RequestError
 
 logger = logging.getLogger("tms_response.serving")
@@ -56,13 +57,12 @@ def add_error_handlers(app: FastAPI) -> None:
         return response
 
     @app.exception_handler(RequestValidationError)
-    async def bad_parameter(_: Request, error: RequestValidationError) -> Response:
+    async def bad_parameter(request: Request, error: RequestValidationError) -> Response:
         problems = tuple(
             FieldProblem(str(detail["loc"][-1]), "is not valid", "true or false")
             for detail in error.errors()
         )
-        message = "A parameter of the address is not valid."
-        return refusal(RequestError(422, "invalid_parameter", message, problems))
+        return refusal(bad_parameters(problems), request.scope["path"])
 
     app.add_middleware(ContainedFailures)
 

@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from fastapi import FastAPI
+import orjson
+from fastapi import FastAPI, Response
 from pydantic import BaseModel
 
 from data_schemas.patient import Patient
@@ -34,11 +35,11 @@ _REFUSALS: Final = {
     409: "What was asked for cannot be told any more: another model answers now.",
     413: "The body is too large.",
     415: "The body is announced as something else than it may be, or as compressed.",
-    422: "A field is unknown, out of range, or does not fit the model.",
+    422: "A field or parameter is unknown, out of range, or does not fit the model.",
     429: "The caller asks too often; Retry-After says how many seconds to wait.",
     503: "The answer took too long, or the ledger cannot be written: nothing is answered.",
 }
-_OF_ALL_ROUTES: Final = (401, 403, 429, 503)
+_OF_GUARDED_ROUTES: Final = (401, 403, 429, 503)
 _BEARER: Final = {
     "type": "http",
     "scheme": "bearer",
@@ -114,7 +115,7 @@ def batch_body(predictor: ResponsePredictor) -> dict[str, Any]:
 
 
 def complete_openapi(app: FastAPI, predictor: ResponsePredictor) -> None:
-    """Complete the application's OpenAPI document, once all its routes are there.
+    """Complete the application's OpenAPI document, once all its routes are there, and serve it.
 
     Routes that read their bodies themselves are unknown to FastAPI, so their schemas are added
     here; then every field gets an example, and every path its alias under `/v1`.
@@ -127,20 +128,27 @@ def complete_openapi(app: FastAPI, predictor: ResponsePredictor) -> None:
     add_examples(schemas, predictor)
     _add_access(document)
     document["paths"] = versioned_paths(document["paths"])
+    # FastAPI would write its 100 kB anew for everybody who asks, with or without a key.
+    content = orjson.dumps(document)
+
+    @app.get("/docs.json", include_in_schema=False)
+    async def docs() -> Response:
+        """Return the document."""
+        return Response(content, media_type="application/json")
 
 
 def _add_access(document: dict[str, Any]) -> None:
-    """Say what stands before all routes: which scope each needs, and who is turned away."""
+    """Say what holds for all routes: which scope each needs, and what is turned away."""
     document["components"]["securitySchemes"] = {"bearer": _BEARER}
     for path, operations in document["paths"].items():
         _, need = route_of(path)
         for method, operation in operations.items():
             operation["security"] = [{"bearer": [need] if need in SCOPES else []}]
+            guarded = (*_OF_GUARDED_ROUTES, *((408,) if method == "post" else ()))
             if need == "open":
-                operation["security"] = []
-                continue
+                operation["security"], guarded = [], ()
             kind, content = _refusal_content(path)
-            for status in (*_OF_ALL_ROUTES, *((408,) if method == "post" else ())):
+            for status in (422, *guarded):
                 refused = {"description": _REFUSALS[status], "content": {kind: content}}
                 operation["responses"].setdefault(str(status), refused)
 
