@@ -7,11 +7,13 @@ commit takes 5 to 7 requests instead of 2, and the cost of a commit is shared by
 
 import asyncio
 import logging
+import operator
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Final
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
 
 from serving.ledger.database import LedgerUnavailableError
 from serving.ledger.entries import Entry, StoredAnswer
@@ -22,7 +24,16 @@ _MOST_TOGETHER: Final = 256
 _IDLE_SECONDS: Final = 1.0
 
 _Results = list[StoredAnswer | None]
-_Waiting = tuple[Entry, "Future[StoredAnswer | None]"]
+_Future = asyncio.Future[StoredAnswer | None] | Future[StoredAnswer | None]
+
+
+class _Group(NamedTuple):
+    """Entries that were handed over together, and who waits for each."""
+
+    entries: list[Entry]
+    futures: list[_Future]
+    # Runs a function where the futures may be set.
+    there: Callable[..., Any]
 
 
 class GroupWriter:
@@ -40,30 +51,33 @@ class GroupWriter:
         self, write: Callable[[list[Entry]], _Results], when_idle: Callable[[], None]
     ) -> None:
         self._write, self._when_idle = write, when_idle
-        self._gathered: dict[asyncio.AbstractEventLoop, list[_Waiting]] = {}
-        self._waiting: queue.SimpleQueue[list[_Waiting] | None] = queue.SimpleQueue()
+        self._gathered: dict[asyncio.AbstractEventLoop, _Group] = {}
+        self._waiting: queue.SimpleQueue[_Group | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._thread.start()
 
     async def record(self, entry: Entry) -> StoredAnswer | None:
         """Wait until an entry is on disk; see `write_entries` for what is returned."""
         loop = asyncio.get_running_loop()
-        gathered = self._gathered.get(loop)
-        if gathered is None:
-            gathered = self._gathered[loop] = []
+        group = self._gathered.get(loop)
+        if group is None:
+            group = self._gathered[loop] = _Group([], [], loop.call_soon_threadsafe)
             loop.call_soon(self._hand_over, loop)
-        waiting = _waiting(entry)
-        gathered.append(waiting)
-        return await asyncio.wrap_future(waiting[1])
+        future: asyncio.Future[StoredAnswer | None] = loop.create_future()
+        # From here on it is written, whether or not the client still waits.
+        group.entries.append(entry)
+        group.futures.append(future)
+        return await future
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
         self._waiting.put(self._gathered.pop(loop))
 
     def submit(self, entry: Entry) -> "Future[StoredAnswer | None]":
         """Return what becomes the result once an entry is on disk."""
-        waiting = _waiting(entry)
-        self._waiting.put([waiting])
-        return waiting[1]
+        future: Future[StoredAnswer | None] = Future()
+        future.set_running_or_notify_cancel()
+        self._waiting.put(_Group([entry], [future], operator.call))
+        return future
 
     def close(self) -> None:
         """Write what waits, and stop."""
@@ -79,34 +93,39 @@ class GroupWriter:
             else:
                 self._rest()
 
-    def _together(self) -> tuple[list[_Waiting], bool]:
+    def _together(self) -> tuple[list[_Group], bool]:
         """Return what waits, and whether more may come."""
-        together: list[_Waiting] = []
+        together: list[_Group] = []
+        n_entries = 0
         try:
-            item = self._waiting.get(timeout=_IDLE_SECONDS)
-            while item is not None:
-                together += item
-                if len(together) >= _MOST_TOGETHER:
+            group = self._waiting.get(timeout=_IDLE_SECONDS)
+            while group is not None:
+                together.append(group)
+                n_entries += len(group.entries)
+                if n_entries >= _MOST_TOGETHER:
                     return together, True
-                item = self._waiting.get_nowait()
+                group = self._waiting.get_nowait()
         except queue.Empty:
             return together, True
         return together, False
 
-    def _write_together(self, together: list[_Waiting]) -> None:
+    def _write_together(self, together: list[_Group]) -> None:
+        results: _Results = []
+        failure: LedgerUnavailableError | None = None
         try:
-            results = self._write([entry for entry, _ in together])
+            results = self._write([entry for group in together for entry in group.entries])
         except LedgerUnavailableError as error:
-            for _, future in together:
-                future.set_exception(error)
+            failure = error
         except Exception as error:  # noqa: BLE001 - its text may quote a patient
             logger.error("The ledger failed: %s", type(error).__name__)  # noqa: TRY400
-            unavailable = LedgerUnavailableError("The ledger failed by a fault of the service.")
-            for _, future in together:
-                future.set_exception(unavailable)
-        else:
-            for (_, future), result in zip(together, results, strict=True):
-                future.set_result(result)
+            failure = LedgerUnavailableError("The ledger failed by a fault of the service.")
+        done = 0
+        for _, futures, there in together:
+            own = results[done : done + len(futures)]
+            done += len(futures)
+            # A loop that was closed has nobody left who waits.
+            with suppress(RuntimeError):
+                there(_settle, futures, own, failure)
 
     def _rest(self) -> None:
         try:
@@ -115,8 +134,16 @@ class GroupWriter:
             logger.error("The ledger failed while idle: %s", type(error).__name__)  # noqa: TRY400
 
 
-def _waiting(entry: Entry) -> _Waiting:
-    future: Future[StoredAnswer | None] = Future()
-    # From here on it is written, whether or not the client still waits.
-    future.set_running_or_notify_cancel()
-    return entry, future
+def _settle(
+    futures: list[_Future],
+    results: Sequence[StoredAnswer | None],
+    failure: LedgerUnavailableError | None,
+) -> None:
+    """Tell those who still wait."""
+    for number, future in enumerate(futures):
+        if future.done():
+            continue
+        if failure is None:
+            future.set_result(results[number])
+        else:
+            future.set_exception(failure)
