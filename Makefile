@@ -69,7 +69,7 @@ lock: $(READY) ## Rewrite the lock files from pyproject.toml; UPGRADE=1 takes ne
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --all-extras --group dev --constraint requirements-serving.lock --output-file requirements.lock
 
 clean: ## Remove everything that was made, except .venv
-	rm -rf data/simulated runs bento mlruns mlartifacts mlflow.db* build dist *.egg-info
+	rm -rf data/simulated runs updates bento mlruns mlartifacts mlflow.db* build dist *.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
 

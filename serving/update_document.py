@@ -24,3 +24,6 @@ class LocalUpdate(BaseModel):
     n_events: int = Field(ge=0, description="Those of them who reached it.")
     p_unchanged: float = Field(ge=0, le=1, description="Of the test that nothing need change.")
     p_level: float = Field(ge=0, le=1, description="Of the test that the level alone need change.")
+    fingerprint: str = Field(
+        default="", description="Of the local outcomes, by which the same ones are known again."
+    )

@@ -16,9 +16,11 @@ from serving.model_document import Calibration, ModelDocument
 from serving.predictor import ResponsePredictor
 from training.config import load_config
 from training.summary import RunSummary
+from training.tracking.store import open_client, plain_mlflow
 from training.tracking.tracked_run import track_run
 
 NAME = "tms-response"
+CHAMPION = f"models:/{NAME}@champion"
 GOOD, BAD = BOTH, CLINICAL  # among the predictions of `held_out_predictions`
 
 
@@ -90,6 +92,12 @@ def store_at(home: Path) -> Iterator[None]:
         del os.environ["MLFLOW_TRACKING_URI"]
         if before is not None:
             os.environ["MLFLOW_TRACKING_URI"] = before
+
+
+def champion() -> str:
+    """Return the version that the alias means, in the store of the environment."""
+    with plain_mlflow():
+        return str(open_client().get_model_version_by_alias(NAME, "champion").version)
 
 
 def document_of(folder: Path) -> ModelDocument:

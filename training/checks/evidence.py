@@ -13,6 +13,7 @@ from training.learning.models import BASE_RATE
 from training.learning.splits import LEAVE_ONE_SITE_OUT, REPEATED_NESTED_CV
 from training.learning.validation import served_model
 from training.report.tables import Estimate
+from training.summary import Finding
 
 
 @dataclass(frozen=True)
@@ -120,3 +121,15 @@ class Check:
     remedy: str
     reference: str
     find: Callable[[Evidence], Iterator[str]]
+
+    def finding(self, message: str, *, ignored: bool = False) -> Finding:
+        """Return one sentence of `find` with all that the reader needs beside it."""
+        return Finding(
+            code=self.code,
+            severity=self.severity,
+            title=self.title,
+            message=message,
+            remedy=self.remedy,
+            reference=self.reference,
+            ignored=ignored,
+        )

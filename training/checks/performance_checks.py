@@ -129,20 +129,22 @@ def _sites_off(evidence: Evidence) -> Iterator[str]:
             )
 
 
+IMPLAUSIBLE: Final = Check(
+    "TMS006",
+    "AUROC above what the literature makes plausible",
+    "error",
+    "In cohorts of 232 to 388 patients with TMS, models reached 0.634 to 0.745, the best with "
+    "an interval up to 0.797. Higher figures in this field come from small studies that wait "
+    "to be replicated.",
+    "Look for a predictor known only after treatment, a patient who is there twice, or "
+    "anything done before the folds were made. Believe it once it holds in another cohort.",
+    "UCSD cohort 2025, doi:10.1038/s41398-025-03380-w; Jin 2024, "
+    "doi:10.1016/j.neubiorev.2024.105695; Chekroud 2024, doi:10.1126/science.adg8538",
+    _implausible,
+)
+
 PERFORMANCE_CHECKS: Final = (
-    Check(
-        "TMS006",
-        "AUROC above what the literature makes plausible",
-        "error",
-        "In cohorts of 232 to 388 patients with TMS, models reached 0.634 to 0.745, the best with "
-        "an interval up to 0.797. Higher figures in this field come from small studies that wait "
-        "to be replicated.",
-        "Look for a predictor known only after treatment, a patient who is there twice, or "
-        "anything done before the folds were made. Believe it once it holds in another cohort.",
-        "UCSD cohort 2025, doi:10.1038/s41398-025-03380-w; Jin 2024, "
-        "doi:10.1016/j.neubiorev.2024.105695; Chekroud 2024, doi:10.1126/science.adg8538",
-        _implausible,
-    ),
+    IMPLAUSIBLE,
     Check(
         "TMS007",
         "Calibration slope interval excludes 1",

@@ -63,15 +63,7 @@ def run_checks(
     require_known_codes(config)
     evidence = Evidence(cohort, table, evaluation, tuple(models), document)
     found = [
-        Finding(
-            code=check.code,
-            severity=check.severity,
-            title=check.title,
-            message=message,
-            remedy=check.remedy,
-            reference=check.reference,
-            ignored=check.code in config.ignore,
-        )
+        check.finding(message, ignored=check.code in config.ignore)
         for check in ALL_CHECKS
         for message in check.find(evidence)
     ]

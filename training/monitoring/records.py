@@ -25,6 +25,8 @@ class Records:
 
     Attributes
     ----------
+    prediction_id : list of str, length n
+        As the ledger and the outcome reports name them.
     features : ndarray, shape (n, p)
         In the order of the model's features, NaN where unknown.
     probability : ndarray, shape (n,)
@@ -48,6 +50,7 @@ class Records:
         Outcomes reported as a total beside which the total before treatment is not known.
     """
 
+    prediction_id: list[str]
     features: FloatArray
     probability: FloatArray
     recorded_at: list[datetime]
@@ -105,6 +108,7 @@ def records_of(
     reported = own["final_total"].notna().to_numpy()
     order = own.loc[found].sort_values("measured_on", kind="stable").index.to_numpy(dtype=np.int64)
     return Records(
+        prediction_id=list(own["prediction_id"]),
         features=_features(own, document),
         probability=probability,
         recorded_at=list(own["recorded_at"]),

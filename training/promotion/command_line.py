@@ -8,7 +8,7 @@ import typer
 
 
 def promote(
-    run: Annotated[Path, typer.Argument(help="Folder that `train` wrote.")],
+    run: Annotated[Path, typer.Argument(help="Folder of `train`, or of `update --register`.")],
     *,
     override: Annotated[
         str | None, typer.Option(help="Why, whatever speaks against it; kept. Never a patient.")

@@ -20,7 +20,7 @@ from training.performance.held_out import HeldOut, held_out_models
 from training.performance.resampling import Drawing
 from training.promotion.comparison import Compared, compare
 from training.scans import PatientScans
-from training.summary import OUT_OF_FOLD_FILE, RunSummary
+from training.summary import OUT_OF_FOLD_FILE, Finding, RunSummary
 
 # As the intervals of the default configuration.
 DRAWING: Final = Drawing(bootstraps=2000, confidence=0.95, seed=7)
@@ -92,6 +92,11 @@ class FinishedRun:
             raise DataError(message) from None
 
     @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the checks of the run found."""
+        return self.summary.findings
+
+    @property
     def served(self) -> HeldOut:
         """What the model that is served predicted for the patients held out."""
         name = self.summary.served_model
@@ -160,9 +165,12 @@ def cohort_evidence(
 
 def _refuse_training_cohort(cohort: Cohort, *predictors: ResponsePredictor) -> None:
     for predictor in predictors:
-        if predictor.document.provenance.data_fingerprint == cohort.fingerprint:
+        document = predictor.document
+        trained = document.provenance.data_fingerprint == cohort.fingerprint
+        if trained or any(each.fingerprint == cohort.fingerprint for each in document.updates):
+            what = "trained" if trained else "updated"
             raise DataError(
-                f"{predictor.identity.version} was trained on the cohort {cohort.name} and cannot "
+                f"{predictor.identity.version} was {what} on the cohort {cohort.name} and cannot "
                 "be judged on it; name another cohort, or leave --cohort out."
             )
 

@@ -16,6 +16,7 @@ from serving.predictor import ResponsePredictor
 from serving.registry import resolve_model
 from training.dataset import Progress
 from training.promotion.evidence import Evidence, FinishedRun, cohort_evidence, held_out_evidence
+from training.promotion.judged_update import UPDATE_FILE, JudgedUpdate
 from training.promotion.reasons import reasons_against
 from training.promotion.succession import (
     Reign,
@@ -68,9 +69,10 @@ def challenge(
     Parameters
     ----------
     run : Path
-        Folder that `train` wrote.
+        Folder that `train` or `update --register` wrote.
     cohort, data : Path, optional
-        A cohort that neither was trained on; without it their held-out predictions are compared.
+        A cohort that neither was trained on; without it their held-out predictions are compared or,
+        of an update, what is known of the local patients whom it rests on.
 
     Raises
     ------
@@ -83,7 +85,7 @@ def challenge(
     ServiceError
         When MLflow fails.
     """
-    finished = FinishedRun.read(run)
+    learned = _learned(run)
     challenger = ResponsePredictor.load(run / MODEL_FOLDER)
     name, version = _registered(run)
     with plain_mlflow():
@@ -99,11 +101,11 @@ def challenge(
             )
             _refuse_other_question(challenger, champion)
             if cohort is None:
-                evidence = _held_out(client, before, finished)
+                evidence = _evidence(client, before, learned, champion)
     if champion is not None and cohort is not None:
         evidence = cohort_evidence(challenger, champion, cohort, data, progress)
     document = None if champion is None else champion.document
-    against = reasons_against(evidence, finished.summary, challenger.document, document)
+    against = reasons_against(evidence, learned.findings, challenger.document, document)
     return Challenge(name, version, before, evidence, against)
 
 
@@ -148,6 +150,12 @@ def promote(found: Challenge, override: str | None = None) -> Reign:
     return reign
 
 
+def _learned(run: Path) -> FinishedRun | JudgedUpdate:
+    if (run / UPDATE_FILE).is_file():
+        return JudgedUpdate.load(run / UPDATE_FILE)
+    return FinishedRun.read(run)
+
+
 def _registered(run: Path) -> tuple[str, str]:
     """Return the name and version that a run's model has in the registry."""
     uri = str(read_run_file(run).get("registered_model", ""))
@@ -155,7 +163,7 @@ def _registered(run: Path) -> tuple[str, str]:
     if not name:
         raise DataError(
             f"{run} says of no registered model; give the folder of a run that `tms-response "
-            "train` has finished."
+            "train` or `update --register` has finished."
         )
     return name, version
 
@@ -179,6 +187,18 @@ def _refuse_other_question(challenger: ResponsePredictor, champion: ResponsePred
                 f"The {name.replace('_', ' ')} of the challenger is not that of the champion: they "
                 "answer different questions. Register it under another [tracking] model_name."
             )
+
+
+def _evidence(
+    client: "MlflowClient",
+    before: Succession,
+    challenger: FinishedRun | JudgedUpdate,
+    champion: ResponsePredictor,
+) -> Evidence | None:
+    """Compare what is known of both already; None where that is of other patients."""
+    if isinstance(challenger, JudgedUpdate):
+        return challenger.against(champion.identity.version)
+    return _held_out(client, before, challenger)
 
 
 def _held_out(

@@ -7,13 +7,13 @@ of callers that the champion does not. No margin is chosen: with few patients ev
 chance, and the Brier score alone decides.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from serving.model_document import ModelDocument
 from training.promotion.comparison import AUROC, BRIER, INTERCEPT, SLOPE, Compared
 from training.promotion.evidence import Evidence
-from training.summary import RunSummary
+from training.summary import Finding
 
 LABELS: Final = {
     BRIER: "Brier score",
@@ -31,7 +31,7 @@ _WORSE: Final = {
 
 def reasons_against(
     evidence: Evidence | None,
-    summary: RunSummary,
+    findings: Iterable[Finding],
     challenger: ModelDocument,
     champion: ModelDocument | None,
 ) -> tuple[str, ...]:
@@ -41,22 +41,22 @@ def reasons_against(
     ----------
     evidence : Evidence or None
         None where nothing could be compared.
-    summary : RunSummary
-        Of the challenger's run.
+    findings : iterable of Finding
+        Of the checks of the challenger's run.
     challenger, champion : ModelDocument
         What they say of themselves; no champion where there is none yet.
     """
-    reasons = list(_about_the_run(summary, challenger))
+    reasons = list(_about_the_run(findings, challenger))
     if champion is not None:
         reasons += _about_callers(challenger, champion)
-        reasons += _about_the_comparison(evidence)
+        reasons += _about_the_comparison(evidence, challenger)
     return tuple(reasons)
 
 
-def _about_the_run(summary: RunSummary, challenger: ModelDocument) -> Iterator[str]:
+def _about_the_run(findings: Iterable[Finding], challenger: ModelDocument) -> Iterator[str]:
     if challenger.abstention.always is not None:
         yield f"It gives no predictions: {challenger.abstention.always}"
-    errors = {each.code: each.title for each in summary.findings
+    errors = {each.code: each.title for each in findings
               if each.severity == "error" and not each.ignored}  # fmt: skip
     for code, title in sorted(errors.items()):
         yield f"Its checks found an error, {code}: {title} (docs/checks.md)."
@@ -71,7 +71,13 @@ def _about_callers(challenger: ModelDocument, champion: ModelDocument) -> Iterat
         )
 
 
-def _about_the_comparison(evidence: Evidence | None) -> Iterator[str]:
+def _about_the_comparison(evidence: Evidence | None, challenger: ModelDocument) -> Iterator[str]:
+    if evidence is None and challenger.updates:
+        yield (
+            f"It is an update of version {challenger.updates[-1].parent}, which is not the "
+            "champion; update the champion itself, or compare them on another cohort with --cohort."
+        )
+        return
     if evidence is None:
         yield (
             "Champion and challenger have no held-out patients in common; compare them on another "

@@ -211,7 +211,7 @@ def track_run(
             run_id = _resumed_run(client, earlier) or _new_run(
                 client, config, folder, started, earlier
             )
-        with watched(run_id, folder), _closed(client, run_id):
+        with watched(run_id, folder), closed(client, run_id):
             tracked = TrackedRun(client, run_id, config, folder, started, cohort or Path())
             tracked.write_run_file()
             yield tracked
@@ -247,7 +247,7 @@ def _new_run(
         experiment_id(client, config.tracking.experiment),
         start_time=int(started.timestamp() * 1000),
         run_name=folder.name,
-        tags={**_source_tags(), **({"resumed_from": earlier} if earlier else {})},
+        tags={**source_tags("train"), **({"resumed_from": earlier} if earlier else {})},
     )
     run_id = str(run.info.run_id)
     params = [Param(name, value) for name, value in flat_parameters(config).items()]
@@ -256,7 +256,8 @@ def _new_run(
 
 
 @contextmanager
-def _closed(client: "MlflowClient", run_id: str) -> Iterator[None]:
+def closed(client: "MlflowClient", run_id: str) -> Iterator[None]:
+    """Close a run of MLflow as what became of the block: finished, failed or killed."""
     status = "FAILED"
     try:
         with _termination_raises():
@@ -298,7 +299,8 @@ def _exit(number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-def _source_tags() -> dict[str, str]:
-    tags = {"mlflow.source.name": "tms-response train", "mlflow.source.type": "LOCAL"}
+def source_tags(command: str) -> dict[str, str]:
+    """Return what made a run of MLflow: a command of ours, and the commit of its code."""
+    tags = {"mlflow.source.name": f"tms-response {command}", "mlflow.source.type": "LOCAL"}
     commit = git_commit()
     return {**tags, "mlflow.source.git.commit": commit} if commit else tags

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.stats import chi2
 
 from data_schemas.errors import DataError
-from training.learning.rows import BoolArray, FloatArray
+from training.learning.rows import BoolArray, FloatArray, IntArray
 from training.performance.calibration import fit_logistic
 from training.performance.metrics import unit_weights
 
@@ -81,6 +81,43 @@ def choose_update(y: BoolArray, log_odds: FloatArray) -> Update:
             f"Of {n} patients with a known outcome fewer than {FEWEST_OF_EACH} reached it, or "
             f"fewer than {FEWEST_OF_EACH} did not; a model is not updated on so few. Wait for more."
         )
+    return _chosen(y, log_odds)
+
+
+def apart(y: BoolArray, log_odds: FloatArray, fold: IntArray) -> FloatArray:
+    """Return new log-odds of each patient by an update that was chosen without the patient.
+
+    Parameters
+    ----------
+    y, log_odds
+        As in `choose_update`.
+    fold : ndarray of int, shape (n,)
+        Who is left out together, as `parted` returns it.
+    """
+    updated = np.empty(len(y))
+    for number in np.unique(fold):
+        own = fold == number
+        updated[own] = _chosen(y[~own], log_odds[~own]).log_odds(log_odds[own])
+    return updated
+
+
+def parted(y: BoolArray, folds: int, seed: int) -> IntArray:
+    """Part patients at random, so that both outcomes are as frequent in each part as in all.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        The part of each, from 0.
+    """
+    rng = np.random.default_rng(seed)
+    order = np.lexsort((rng.random(len(y)), y))
+    fold = np.empty(len(y), dtype=np.int64)
+    fold[order] = np.arange(len(y)) % folds
+    return fold
+
+
+def _chosen(y: BoolArray, log_odds: FloatArray) -> Update:
+    n, n_events = len(y), int(np.count_nonzero(y))
     level = float(_fitted(np.ones((n, 1)), y, log_odds)[0])
     intercept, slope = _level_and_slope(y, log_odds)
     fits = [_log_likelihood(y, each) for each in (
@@ -97,33 +134,6 @@ def choose_update(y: BoolArray, log_odds: FloatArray) -> Update:
     chance = 1 / (1 + np.exp(-(slope * log_odds + intercept)))
     error = 0.0 if method == "none" else 1 / float(np.sqrt(np.sum(chance * (1 - chance))))
     return Update(method, intercept, slope, error, n, n_events, p_unchanged, p_level)
-
-
-def apart(y: BoolArray, log_odds: FloatArray, folds: int, seed: int) -> FloatArray:
-    """Return new log-odds of each patient by an update that was chosen without the patient.
-
-    Parameters
-    ----------
-    y, log_odds
-        As in `choose_update`.
-    folds : int
-        Parts, in each of which both outcomes are as frequent as in all.
-    seed : int
-
-    Raises
-    ------
-    DataError
-        When the others of a part are too few.
-    """
-    rng = np.random.default_rng(seed)
-    order = np.lexsort((rng.random(len(y)), y))
-    fold = np.empty(len(y), dtype=np.intp)
-    fold[order] = np.arange(len(y)) % folds
-    updated = np.empty(len(y))
-    for number in range(folds):
-        own = fold == number
-        updated[own] = choose_update(y[~own], log_odds[~own]).log_odds(log_odds[own])
-    return updated
 
 
 def _level_and_slope(y: BoolArray, log_odds: FloatArray) -> tuple[float, float]:

@@ -9,13 +9,16 @@ from data_schemas.errors import UsageError
 
 if TYPE_CHECKING:
     from serving.predictor import ResponsePredictor
-    from serving.update_document import LocalUpdate
+    from training.promotion.judged_update import JudgedUpdate
 
 
 def update(
     model: Annotated[str, typer.Argument(help="Folder of a model, or models:/NAME@ALIAS.")],
     *,
     out: Annotated[Path | None, typer.Option(help="New folder for the updated model.")] = None,
+    register: Annotated[
+        bool, typer.Option("--register", help="Register it in MLflow, for `promote` of --out.")
+    ] = False,
     place: Annotated[
         str, typer.Option(help="Where the outcomes are from; it stands in the model.")
     ] = "the local ledger",
@@ -35,27 +38,42 @@ def update(
     """Recalibrate a model on local outcomes, by as little as they ask for."""
     from serving.predictor import ResponsePredictor
     from serving.registry import resolve_model
-    from training.updating.update import read_update, updated_predictor, write_update
+    from training.promotion.judged_update import JudgedUpdate
+    from training.updating.register import register_update, registered_parent
+    from training.updating.update import updated_predictor
 
-    _refuse_unclear(out, estimate, use, cohort)
+    _refuse_unclear(out, estimate, use, cohort, register=register)
     predictor = ResponsePredictor.load(resolve_model(model))
-    found = _estimated(predictor, place, cohort, data) if use is None else read_update(use)
+    parent = registered_parent(model, predictor) if register else None
+    found = _estimated(predictor, place, cohort, data) if use is None else JudgedUpdate.load(use)
     if found is None:
         return
     if estimate is not None:
-        write_update(found, estimate)
+        found.save(estimate)
         typer.echo(f"Update, without any patient's data: {estimate}")
-    if out is not None:
-        updated = updated_predictor(predictor, found)
+    if out is None:
+        return
+    updated = updated_predictor(predictor, found.update)
+    if parent is None:
         updated.save(out)
-        typer.echo(f"Updated model, version {updated.identity.version}: {out}")
+    else:
+        registered = register_update(found, updated, parent, out)
+        typer.echo(f"Registered: {registered.uri}; `tms-response promote {out}` compares it.")
+    typer.echo(f"Updated model, version {updated.identity.version}: {out}")
 
 
 def _refuse_unclear(
-    out: Path | None, estimate: Path | None, use: Path | None, cohort: Path | None
+    out: Path | None,
+    estimate: Path | None,
+    use: Path | None,
+    cohort: Path | None,
+    *,
+    register: bool,
 ) -> None:
     if out is None and estimate is None:
         raise UsageError("Say what to write: --out FOLDER, --estimate FILE, or both.")
+    if register and out is None:
+        raise UsageError("--register needs --out FOLDER, which `tms-response promote` reads.")
     if use is not None and (estimate is not None or cohort is not None):
         raise UsageError("--apply takes an update that is there already; leave the others out.")
     if out is not None and (out.is_file() or (out.is_dir() and any(out.iterdir()))):
@@ -66,7 +84,7 @@ def _refuse_unclear(
 
 def _estimated(
     predictor: "ResponsePredictor", place: str, cohort: Path | None, data: Path | None
-) -> "LocalUpdate | None":
+) -> "JudgedUpdate | None":
     from training.progress import ProgressDisplay
     from training.updating.local_outcomes import of_a_cohort, of_the_ledger
     from training.updating.update import local_update

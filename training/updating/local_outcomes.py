@@ -1,5 +1,6 @@
 """What a model had said of local patients, and what became of them."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from training.cohort.read import read_cohort
 from training.dataset import Progress, counting, reached
 from training.learning.rows import BoolArray, FloatArray
 from training.monitoring.ledger import read_ledger
-from training.monitoring.records import records_of
+from training.monitoring.records import Records, records_of
 from training.performance.metrics import inside_unit_interval
 from training.scans import PatientScans
 
@@ -29,10 +30,14 @@ class LocalOutcomes:
         Whether each reached the outcome.
     log_odds : ndarray, shape (n,)
         What the model had said.
+    fingerprint : str
+        By which the same outcomes are known again: of a cohort its own, of a ledger a hash of the
+        random identifiers of the predictions with what became of them.
     """
 
     y: BoolArray
     log_odds: FloatArray
+    fingerprint: str
 
 
 def of_the_ledger(predictor: ResponsePredictor) -> LocalOutcomes:
@@ -47,7 +52,14 @@ def of_the_ledger(predictor: ResponsePredictor) -> LocalOutcomes:
     """
     version = predictor.identity.version
     records = records_of(read_ledger(), predictor.document, version, datetime.now(UTC))
-    return LocalOutcomes(records.y, logit(inside_unit_interval(records.predicted)))
+    log_odds = logit(inside_unit_interval(records.predicted))
+    return LocalOutcomes(records.y, log_odds, _fingerprint(records))
+
+
+def _fingerprint(records: Records) -> str:
+    pairs = zip(records.known.tolist(), records.y.tolist(), strict=True)
+    lines = sorted(f"{records.prediction_id[position]} {y:d}" for position, y in pairs)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def of_a_cohort(
@@ -82,4 +94,5 @@ def of_a_cohort(
     probability = np.array(chances, dtype=np.float64)
     answered = ~np.isnan(probability)
     y: BoolArray = reached(members, document.outcome.kind) == 1
-    return LocalOutcomes(y[answered], logit(inside_unit_interval(probability[answered])))
+    log_odds = logit(inside_unit_interval(probability[answered]))
+    return LocalOutcomes(y[answered], log_odds, cohort.fingerprint)

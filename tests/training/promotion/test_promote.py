@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 from fresh_process import served
-from promoted_runs import GOOD, NAME, document_of, log_run, write_run
+from promoted_runs import CHAMPION, GOOD, NAME, champion, document_of, log_run, write_run
 from small_study import Study
 
 import tms_response
@@ -51,11 +51,6 @@ final = "people.post"
 
 def command(*arguments: object) -> int:
     return tms_response.run([str(each) for each in arguments])
-
-
-def champion() -> str:
-    with plain_mlflow():
-        return str(open_client().get_model_version_by_alias(NAME, "champion").version)
 
 
 def tags() -> dict[str, str]:
@@ -200,13 +195,13 @@ def test_without_a_champion_the_checks_alone_decide(template: Path) -> None:
 
 @pytest.mark.system
 def test_a_running_service_follows_without_a_dropped_request(
-    store: Path, template: Path, monkeypatch: pytest.MonkeyPatch
+    updated_store: Path, template: Path, updated_template: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(store)
+    monkeypatch.chdir(updated_store)
     record = example_patient(document_of(template / "good"))
-    versions = {
-        name: f"0.1.0+{document_of(template / name).digest}" for name in ("champion", "good")
-    }
+    folders = {"champion": template / "champion", "good": template / "good",
+               "update": updated_template / "update"}  # fmt: skip
+    versions = {name: f"0.1.0+{document_of(path).digest}" for name, path in folders.items()}
     answers: list[httpx.Response] = []
     ended = threading.Event()
 
@@ -222,7 +217,7 @@ def test_a_running_service_follows_without_a_dropped_request(
             time.sleep(0.05)
 
     settings = {RELOAD_VARIABLE: "0.2"}
-    with served(f"models:/{NAME}@champion", store, settings) as service:
+    with served(CHAMPION, updated_store, settings) as service:
         askers = [threading.Thread(target=ask, args=(service.client.base_url,)) for _ in range(3)]
         for asker in askers:
             asker.start()
@@ -230,10 +225,11 @@ def test_a_running_service_follows_without_a_dropped_request(
             while not answers:
                 time.sleep(0.05)
             wait_for("champion")
-            promote(challenge(template / "good"))
-            wait_for("good")
-            rollback(NAME)
-            wait_for("champion")
+            for challenger in ("good", "update"):
+                promote(challenge(folders[challenger]))
+                wait_for(challenger)
+                rollback(NAME)
+                wait_for("champion")
         finally:
             ended.set()
             for asker in askers:

@@ -30,12 +30,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunSummary, ModelDocu
 def against(
     run: tuple[RunSummary, ModelDocument], evidence: Evidence | None = EVIDENCE
 ) -> tuple[str, ...]:
-    return reasons_against(evidence, run[0], run[1], run[1])
+    return reasons_against(evidence, run[0].findings, run[1], run[1])
 
 
 def test_nothing_speaks_against_a_better_model(run: tuple[RunSummary, ModelDocument]) -> None:
     assert against(run) == ()
-    assert reasons_against(None, run[0], run[1], None) == ()
+    assert reasons_against(None, run[0].findings, run[1], None) == ()
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_model_must_answer_and_ask_for_nothing_new(
     challenger = champion.model_copy(
         update={"abstention": silent, "required_fields": ("age_years",)}
     )
-    reasons = reasons_against(EVIDENCE, summary, challenger, champion)
+    reasons = reasons_against(EVIDENCE, summary.findings, challenger, champion)
     assert len(reasons) == 2
     assert "Only 6 responded." in reasons[0]
     assert "requires age_years" in reasons[1]

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from data_schemas.errors import DataError
 from training.learning.rows import BoolArray, FloatArray
-from training.updating.closed_test import FEWEST_OF_EACH, SIGNIFICANCE, apart, choose_update
+from training.updating.closed_test import FEWEST_OF_EACH, SIGNIFICANCE, apart, choose_update, parted
 
 
 def local(
@@ -92,9 +92,18 @@ def test_separated_outcomes_are_refused() -> None:
 
 def test_nobody_has_a_part_in_the_own_update() -> None:
     y, log_odds = local(300, 9, 0.7)
-    before = apart(y, log_odds, 5, 0)
-    # The own outcome enters the parting, so that two of opposite outcome are exchanged.
-    assert before.shape == y.shape
+    fold = parted(y, 5, 0)
+    before = apart(y, log_odds, fold)
     assert not np.array_equal(before, choose_update(y, log_odds).log_odds(log_odds))
-    again = apart(y, log_odds, 5, 0)
-    np.testing.assert_array_equal(before, again)
+    own = fold == 2
+    changed = apart(np.where(own, ~y, y), log_odds, fold)
+    np.testing.assert_array_equal(changed[own], before[own])
+    assert (changed[~own] != before[~own]).all()
+
+
+def test_both_outcomes_are_as_frequent_in_every_part() -> None:
+    y = np.random.default_rng(1).random(203) < 0.3
+    fold = parted(y, 5, 0)
+    for counts in (np.bincount(fold[y]), np.bincount(fold[~y]), np.bincount(fold)):
+        assert len(counts) == 5
+        assert np.ptp(counts) <= 1

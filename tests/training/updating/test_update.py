@@ -1,5 +1,6 @@
 """A model updated on its ledger's outcomes: right on average, additive, and traceable."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,14 @@ from serving.settings import LEDGER_VARIABLE
 from serving.stability_interval import SpreadTable
 from serving.update_document import LocalUpdate
 from tms_response import run
+from training.promotion.comparison import AUROC, BRIER, Compared
+from training.promotion.evidence import DRAWING, Evidence
+from training.promotion.judged_update import JudgedUpdate
+from training.updating import judging
+from training.updating.closed_test import choose_update
+from training.updating.judging import judge_update
 from training.updating.local_outcomes import LocalOutcomes
-from training.updating.update import local_update, read_update, updated_predictor, write_update
+from training.updating.update import local_update, updated_predictor
 
 PATIENTS = drawn_patients(60, 3)
 N_REPLICATES = 40
@@ -96,19 +103,64 @@ def test_an_update_of_another_model_is_refused(predictor: ResponsePredictor) -> 
 def test_right_answers_need_no_update(predictor: ResponsePredictor) -> None:
     log_odds = np.random.default_rng(1).normal(size=400)
     y = np.random.default_rng(2).random(400) < expit(log_odds)
-    chosen, found = local_update(predictor, LocalOutcomes(y, log_odds), "here")
+    chosen, found = local_update(predictor, LocalOutcomes(y, log_odds, "f"), "here")
     assert (chosen.method, found) == ("none", None)
+
+
+@pytest.fixture
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "DRAWING", replace(DRAWING, bootstraps=200))
+
+
+def differences(outcomes: LocalOutcomes) -> dict[str, Compared]:
+    return {each.metric: each for each in judge_update(outcomes, "here").compared}
+
+
+@pytest.mark.usefixtures("few_draws")
+def test_an_update_that_is_needed_looks_better_apart() -> None:
+    rng = np.random.default_rng(4)
+    log_odds = rng.normal(0, 0.8, 400)
+    y = rng.random(400) < expit(log_odds + 0.9)
+    found = differences(LocalOutcomes(y, log_odds, "f"))
+    assert found[BRIER].upper < 0
+    # The level alone moves: nobody changes places.
+    assert (found[AUROC].difference, found[AUROC].lower, found[AUROC].upper) == (0, 0, 0)
+
+
+@pytest.mark.usefixtures("few_draws")
+def test_an_update_by_chance_is_not_flattered_by_its_own_patients() -> None:
+    gained, promised = [], []
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        log_odds = rng.normal(0, 0.8, 120)
+        y = rng.random(120) < expit(log_odds)
+        update = choose_update(y, log_odds)
+        if update.method == "none":
+            continue
+        before, after = expit(log_odds), expit(update.log_odds(log_odds))
+        promised.append(np.mean((after - y) ** 2 - (before - y) ** 2))
+        gained.append(differences(LocalOutcomes(y, log_odds, "f"))[BRIER].difference)
+    assert len(gained) > 3
+    assert max(promised) < 0
+    assert np.mean(gained) > np.mean(promised) / 2
 
 
 def test_an_update_is_carried_as_a_file_without_patients(
     predictor: ResponsePredictor, tmp_path: Path
 ) -> None:
-    update = the_update(predictor, 0.7, 0.1)
-    write_update(update, tmp_path / "update.json")
-    assert read_update(tmp_path / "update.json") == update
-    (tmp_path / "other.json").write_text('{"slope": "steep"}')
+    few = Compared(BRIER, 0.25, 0.24, -0.01)
+    judged = JudgedUpdate(
+        update=the_update(predictor, 0.7, 0.1), evidence=Evidence("here", 300, 90, "f", (few,))
+    )
+    judged.save(tmp_path / "update.json")
+    again = JudgedUpdate.load(tmp_path / "update.json")
+    assert again.update == judged.update
+    # Without an interval its ends are not numbers, and so are not equal.
+    assert again.evidence.as_json() == judged.evidence.as_json()
+    assert not again.evidence.compared[0].has_interval
+    (tmp_path / "other.json").write_text('{"update": {"slope": "steep"}}')
     with pytest.raises(DataError, match="is not an update") as refused:
-        read_update(tmp_path / "other.json")
+        JudgedUpdate.load(tmp_path / "other.json")
     assert "steep" not in str(refused.value)
 
 
