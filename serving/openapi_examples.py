@@ -30,6 +30,7 @@ from data_schemas.prediction import (
     ErrorField,
     Interval,
     Notice,
+    Prediction,
 )
 from features.nodes import Node, NodeTable
 from features.site_effects import SiteEffects, SitePrior, SiteShift
@@ -243,11 +244,14 @@ def _examples(predictor: ResponsePredictor) -> dict[tuple[str, str], Any]:
     """Return an example by the names of schema and field; null where nothing else is at hand."""
     patient = whole_patient(predictor.document)
     summarised = {"connectome": None, "connectome_summary": EXAMPLE_SUMMARY}
+    asked = Patient.model_validate(example_patient(predictor.document))
+    # Not as a caller would, whose answers are counted.
+    answer, _ = ResponsePredictor.answer(predictor, asked)
     records = (
         patient,
         patient.model_copy(update=summarised),
         patient.model_copy(update={"depression_items": (2,) * 9}),
-        predictor.predict(Patient.model_validate(example_patient(predictor.document))),
+        Prediction.model_validate(answer),
         model_card(predictor),
         EXAMPLE_ERROR,
         _CARD,

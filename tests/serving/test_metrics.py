@@ -38,6 +38,13 @@ def test_answers_and_abstentions_are_counted(
     assert after == (before[0] + 3, before[1] + abstained)
 
 
+def test_describing_the_service_is_not_counted(counting: CountedPredictor) -> None:
+    version = counting.identity.version
+    before = counted("predictions", version=version)
+    create_app(counting).openapi()
+    assert counted("predictions", version=version) == before
+
+
 def test_refusals_are_counted_by_code_each_patient_of_a_batch_too(
     counting: CountedPredictor,
 ) -> None:
