@@ -15,7 +15,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --generate-hashes --no-emit-inde
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup train test check report serve ui bento bench gallery nightly schemas lock clean
+.PHONY: help setup train test check report serve ui bento bench gallery nightly year schemas lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -60,6 +60,9 @@ gallery: $(READY) ## Retake the pictures of docs/gallery from the newest run, or
 
 nightly: $(READY) ## Run the slow proofs
 	@$(BIN)/python -m pytest -m nightly --timeout 0
+
+year: $(READY) ## Live a simulated year: three hospitals, faults, a drift, an update
+	@$(BIN)/python -m pytest -m year --timeout 900
 
 schemas: $(READY) ## Rewrite data_schemas/json and the README's field table
 	@$(BIN)/python -m data_schemas.export

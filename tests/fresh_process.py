@@ -16,6 +16,23 @@ import httpx
 
 COMMAND = Path(sys.executable).with_name("tms-response")
 SECONDS_TO_START = 90
+# Single patients held out: a few sites are too few to see across them in so small a cohort.
+QUICK_CONFIG = """
+[validation]
+minimum_sites = 20
+folds = 3
+repeats = 1
+inner_folds = 3
+bootstraps = 100
+[boosting]
+bag_repeats = 1
+tree_counts = [10, 30]
+num_leaves = [4]
+min_patients_a_leaf = [20]
+penalties = [0.03]
+[stability]
+replicates = 5
+"""
 
 
 def environment() -> dict[str, str]:
@@ -25,14 +42,17 @@ def environment() -> dict[str, str]:
 
 
 def tms_response(
-    *arguments: object, cwd: Path, code: int = 0
+    *arguments: object,
+    cwd: Path,
+    code: int | None = 0,
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> "subprocess.CompletedProcess[str]":
-    """Run `tms-response` with these arguments in `cwd`, and expect this exit code."""
+    """Run `tms-response` with these arguments in `cwd`, and expect this exit code, or any."""
     done = subprocess.run(
         [COMMAND, *map(str, arguments)],
-        cwd=cwd, env=environment(), capture_output=True, text=True, check=False,
+        cwd=cwd, env={**environment(), **settings}, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert done.returncode == code, done.stderr
+    assert code in {None, done.returncode}, done.stderr
     return done
 
 

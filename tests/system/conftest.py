@@ -4,37 +4,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fresh_process import Service, Spine, served, tms_response
+from fresh_process import QUICK_CONFIG, Service, Spine, served, tms_response
 from tracked_runs import tiny_predictor
 
 from data_schemas.patient import Patient
 from features.readers import read_connectome
 from training.cohort.read import read_cohort
 
-# Single patients held out: four sites are too few to see across them in so small a cohort.
-QUICK = """
-[validation]
-minimum_sites = 20
-folds = 3
-repeats = 1
-inner_folds = 3
-bootstraps = 100
-[boosting]
-bag_repeats = 1
-tree_counts = [10, 30]
-num_leaves = [4]
-min_patients_a_leaf = [20]
-penalties = [0.03]
-[stability]
-replicates = 5
-"""
-
 
 @pytest.fixture(scope="session")
 def quick_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A configuration with little work in it."""
     config = tmp_path_factory.mktemp("config") / "quick.toml"
-    config.write_text(QUICK, encoding="utf-8")
+    config.write_text(QUICK_CONFIG, encoding="utf-8")
     return config
 
 
