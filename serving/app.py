@@ -21,6 +21,7 @@ from serving.course_requests import take_course
 from serving.direct_route import DirectRoute
 from serving.failures import add_error_handlers
 from serving.fhir.route import FhirReader, add_fhir
+from serving.http_protocol import refuse_while_much_is_unread
 from serving.ledger.entries import Predicted
 from serving.ledger.ledger import Ledger
 from serving.limits import add_limits
@@ -187,6 +188,7 @@ def _add_predict_batch(app: FastAPI, predictor: ResponsePredictor, recorder: Rec
 
 
 def _answer_batch(predictor: ResponsePredictor, body: bytes, explain: bool) -> Answer:
+    refuse_while_much_is_unread()
     answers: list[bytes] = []
     kept: list[Predicted] = []
     for content in parse_batch(body):

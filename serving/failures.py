@@ -35,11 +35,12 @@ def refusal(error: RequestError, path: str = "") -> Response:
         That was asked; below `/fhir/` the response is an OperationOutcome, else an `ErrorBody`.
     """
     REFUSALS.labels(error.code).inc()
+    headers = {"Retry-After": str(error.retry_after)} if error.retry_after else None
     if speaks_fhir(path):
         outcome = operation_outcome(error, FhirSettings.from_environment())
-        return Response(orjson.dumps(outcome), error.status, media_type=FHIR_JSON)
+        return Response(orjson.dumps(outcome), error.status, headers, media_type=FHIR_JSON)
     content = error.body().model_dump_json()
-    return Response(content, error.status, media_type="application/json")
+    return Response(content, error.status, headers, media_type="application/json")
 
 
 def add_error_handlers(app: FastAPI) -> None:

@@ -77,7 +77,9 @@ class Front:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = _completed(message.get("headers", ()), request_id, status)
+                message["headers"] = completed_headers(
+                    message.get("headers", ()), request_id, status
+                )
             await send(message)
 
         try:
@@ -120,10 +122,15 @@ def _request_id(scope: Scope) -> bytes:
             if _SANE_ID.fullmatch(given):
                 return given
             break
+    return new_request_id()
+
+
+def new_request_id() -> bytes:
+    """Return an id that no other request has."""
     return hexlify(os.urandom(8))
 
 
-def _completed(
+def completed_headers(
     headers: "list[tuple[bytes, bytes]] | tuple[()]", request_id: bytes, status: int
 ) -> list[tuple[bytes, bytes]]:
     """Return the headers of a response with those that every response has."""

@@ -90,9 +90,8 @@ class RateLimited:
             return
         wait = math.ceil(seconds)
         message = f"This caller asks too often; ask again in {wait} s, and less often."
-        response = refusal(RequestError(429, "too_many_requests", message), scope["path"])
-        response.headers["Retry-After"] = str(wait)
-        await response(scope, receive, send)
+        error = RequestError(429, "too_many_requests", message, retry_after=wait)
+        await refusal(error, scope["path"])(scope, receive, send)
 
 
 def _caller(scope: Scope) -> str:

@@ -30,14 +30,23 @@ class RequestError(TmsResponseError):
         HTTP status.
     code : str
         Stable code of the error.
+    retry_after : int
+        Seconds after which the caller may ask again; 0 where that would not help.
     """
 
     def __init__(
-        self, status: int, code: str, message: str, problems: tuple[FieldProblem, ...] = ()
+        self,
+        status: int,
+        code: str,
+        message: str,
+        problems: tuple[FieldProblem, ...] = (),
+        *,
+        retry_after: int = 0,
     ) -> None:
         super().__init__(message, problems)
         self.status = status
         self.code = code
+        self.retry_after = retry_after
 
     def body(self) -> ErrorBody:
         """Return the body of the refusal; a field's name is cut, its value is never there."""

@@ -119,7 +119,9 @@ class _FrontedService(Service[_ModelWorker]):  # type: ignore[misc]
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """Return the application of a worker."""
         from serving.front import Front, for_origins  # noqa: PLC0415
+        from serving.http_protocol import bound_http  # noqa: PLC0415
 
+        bound_http()
         of_bentoml: ASGIApp = super().to_asgi(is_main)
 
         async def inner(scope: Scope, receive: Receive, send: Send) -> None:

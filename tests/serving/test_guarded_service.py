@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -98,6 +99,20 @@ def test_only_callers_with_a_key_are_answered(server: Running, record: dict[str,
         assert (path, answer.status_code) == (path, 401)
     for path in ("/livez", "/readyz", "/docs.json"):
         assert httpx.get(f"http://127.0.0.1:{server.port}{path}").status_code == 200
+
+
+def test_what_is_no_http_is_refused_as_everything_is(server: Running) -> None:
+    """Before any key: by the protocol that uvicorn was given."""
+    for sent in (b"61.8034\r\n\r\n", b"GET / HTTP/1.1\r\nX: \x00\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", server.port)) as caller:
+            caller.sendall(sent)
+            answer = b"".join(iter(lambda: caller.recv(65536), b""))
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b"\r\nx-content-type-options: nosniff\r\n" in answer
+        assert b'"code":"malformed_http"' in answer
+    upgrade = {"connection": "upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
+    answered = server.client.get("/predict", headers=upgrade)
+    assert (answered.status_code, "x-request-id" in answered.headers) == (405, True)
 
 
 def test_a_revoked_key_stops_working(server: Running, record: dict[str, Any]) -> None:
