@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import Connection, Dialect, Engine, PoolProxiedConnection, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.sql.dml import Insert
 
 from data_schemas.errors import ConfigurationError, ServiceError
+from serving.ledger.sqlite_inserts import SqliteInserts
 
 _SQLITE_WAIT_SECONDS: Final = 10
 _POSTGRES_WAIT_SECONDS: Final = 3
@@ -52,6 +53,7 @@ class Database:
         self._engine = _sqlite(parsed) if self.file else _postgres(parsed)
         self._driver_error: type[Exception] = self._engine.dialect.loaded_dbapi.Error
         self._prepared: dict[Insert, _Prepared] = {}
+        self._inserts = SqliteInserts(self.file, self._detached) if self.file else None
 
     @property
     def is_postgres(self) -> bool:
@@ -81,20 +83,20 @@ class Database:
         LedgerUnavailableError
             As `transaction`.
         """
-        if insertion not in self._prepared:
-            self._prepared[insertion] = _prepared(insertion, tuple(rows[0]), self._engine.dialect)
-        statement, processors = self._prepared[insertion]
-        prepared = [
-            row | {name: process(row[name]) for name, process in processors} for row in rows
-        ]
         with _contained(self._driver_error):
-            if self.file is not None:
+            if self.file is not None and self._inserts is not None:
                 _make_file(self.file)
+                self._inserts.insert(insertion, rows)
+                return
+            if insertion not in self._prepared:
+                dialect = self._engine.dialect
+                self._prepared[insertion] = _prepared(insertion, tuple(rows[0]), dialect)
+            statement, processors = self._prepared[insertion]
+            prepared = [
+                row | {name: process(row[name]) for name, process in processors} for row in rows
+            ]
             with self._of_driver() as connection:
-                cursor = connection.cursor()
-                if self.file is not None:
-                    cursor.execute("BEGIN IMMEDIATE")
-                cursor.executemany(statement, prepared)
+                connection.cursor().executemany(statement, prepared)
                 connection.commit()
 
     @contextmanager
@@ -134,7 +136,16 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
+        if self._inserts is not None:
+            self._inserts.close()
         self._engine.dispose()
+
+    def _detached(self) -> sqlite3.Connection:
+        """Return a connection to SQLite that is not given back to the pool."""
+        pooled = self._engine.raw_connection()
+        connection: Any = pooled.driver_connection
+        pooled.detach()
+        return cast("sqlite3.Connection", connection)
 
 
 def _prepared(insertion: Insert, columns: tuple[str, ...], dialect: Dialect) -> _Prepared:

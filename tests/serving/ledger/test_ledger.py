@@ -82,9 +82,9 @@ def test_a_full_disk_is_an_error_and_later_ones_are_kept(
     ledger = open_ledger(url)
 
     def limit(pages: int) -> None:
-        raw = ledger._database._engine.raw_connection()
-        raw.driver_connection.execute(f"PRAGMA max_page_count = {pages}")  # type: ignore[union-attr]
-        raw.close()
+        kept = ledger._database._inserts
+        assert kept is not None
+        kept._current().execute(f"PRAGMA max_page_count = {pages}")
 
     def write_many() -> int:
         futures = [ledger._writer.submit(entry()) for _ in range(400)]
