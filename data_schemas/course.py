@@ -48,6 +48,12 @@ class CourseVisit(BaseModel):
         description="Total on the instrument of the model.",
         json_schema_extra={"unit": "points"},
     )
+    instrument: str | None = Field(
+        default=None,
+        max_length=40,
+        description="Name of the scale, where the sender states it: another one than that of the "
+        "model is refused, and never converted.",
+    )
 
     @model_validator(mode="after")
     def _has_one_time(self) -> Self:
@@ -105,9 +111,16 @@ class Course(BaseModel):
         return Course(visits=known) if known else None
 
     def problems(self, instrument: str, sessions_planned: int | None) -> Iterator[FieldProblem]:
-        """Yield the scores out of an instrument's range, and the sessions beyond a plan."""
+        """Yield scores of another instrument or out of its range, and sessions beyond a plan."""
         scale = get_instrument(instrument)
         for number, visit in enumerate(self.visits):
+            if visit.instrument not in {None, scale.name}:
+                yield FieldProblem(
+                    f"course.{number}.instrument",
+                    "is not the instrument of the model; scores are not converted",
+                    scale.name,
+                )
+                continue
             if not scale.minimum <= visit.score <= scale.maximum:
                 yield FieldProblem(
                     f"course.{number}.score",

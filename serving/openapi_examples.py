@@ -78,7 +78,7 @@ _PARTS_OF_SOME_MODELS = (
         p_level=0.4,
     ),
     LandmarkCard(week=2, version="0.5.0+4f2c7d0a91be"),
-    CourseVisit(session=5, score=18),
+    CourseVisit(session=5, score=18, instrument="HDRS-17"),
     CourseVisit(day=7, score=18),
     ExtraDeclaration(
         name="grip_kg",

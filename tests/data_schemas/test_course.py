@@ -94,6 +94,19 @@ def test_scores_fit_the_instrument_and_sessions_the_plan() -> None:
     assert "33" not in str(caught.value)
 
 
+def test_a_stated_instrument_must_be_that_of_the_model() -> None:
+    stated = course([{"session": 5, "score": 20, "instrument": "HDRS-17"}])
+    assert check_course(stated, "HDRS-17") is stated
+    with pytest.raises(DataError) as caught:
+        check_course(stated, "PHQ-9")
+    # One problem and not two: whether 20 is in range for the PHQ-9 is not the question.
+    assert [str(problem) for problem in caught.value.problems] == [
+        "course.0.instrument: is not the instrument of the model; scores are not converted "
+        "(allowed: PHQ-9)"
+    ]
+    assert "HDRS" not in str(caught.value)
+
+
 def test_a_patient_holds_no_course() -> None:
     assert "course" not in Patient.model_fields
     with pytest.raises(ValidationError):

@@ -186,6 +186,12 @@ def test_a_landmark_alone_needs_a_course_and_is_not_served(family: ResponsePredi
         ([{"session": 5, "score": "9"}], "course.0.score", "should be a number"),
         ([{"session": 5, "score": True}], "course.0.score", "should be a number"),
         ([{"score": 9}], "session", "or day is needed"),
+        (
+            [{"session": 5, "score": 9, "instrument": "PHQ-9"}],
+            "course.0.instrument",
+            "is not the instrument of the model",
+        ),
+        ([{"session": 5, "score": 9, "instrument": 7731}], "course.0.instrument", "should be text"),
         ([{"session": 5, "score": 9, "mood": 1}], "course.0.mood", "not a known field"),
         ([], "course", "should be longer"),
         ({"session": 5, "score": 9}, "course", "should be a list"),
