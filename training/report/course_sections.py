@@ -7,7 +7,7 @@ from typing import Any, Final
 import pandas as pd
 
 from data_schemas.errors import DataError
-from training.course.judging import BEFORE, COURSE, RULE
+from training.course.judging import BEFORE, COURSE, COURSE_LOGISTIC, RULE
 from training.course.same_patients import GROWTH
 from training.course.summary import COURSE_EVALUATION_FILE, CourseSummary, LandmarkSummary
 from training.report.course_plots import PANELS, plot_course
@@ -100,7 +100,12 @@ def _findings(summary: CourseSummary, evaluations: Evaluations) -> Iterator[str]
             f"In the patients of all weeks it changes by {growth.text(2, '+')} between these two, "
             f"{_shown(growth)}."
         )
-    yield from _against_rule(summary, evaluations)
+    week = summary.rule_week
+    if week in evaluations:
+        yield from _against(evaluations, week, RULE, "the simple rule")
+    else:
+        yield f"No model answers at week {week:g}, so that the simple rule has no point of its own."
+    yield from _against(evaluations, last, COURSE_LOGISTIC, "a logistic regression of the same")
     estimates = [each.estimate(COURSE, "calibration_slope") for each in evaluations.values()]
     slopes = [slope.value for slope in estimates if slope is not None]
     if slopes:
@@ -109,17 +114,13 @@ def _findings(summary: CourseSummary, evaluations: Evaluations) -> Iterator[str]
         )
 
 
-def _against_rule(summary: CourseSummary, evaluations: Evaluations) -> Iterator[str]:
-    week = summary.rule_week
-    if week not in evaluations:
-        yield f"No model answers at week {week:g}, so that the simple rule has no point of its own."
-        return
-    rule = evaluations[week].estimate(RULE, "auroc")
-    gain = evaluations[week].estimate(f"{COURSE} - {RULE}", "auroc")
-    if rule is not None and gain is not None:
+def _against(evaluations: Evaluations, week: float, model: str, name: str) -> Iterator[str]:
+    other = evaluations[week].estimate(model, "auroc")
+    gain = evaluations[week].estimate(f"{COURSE} - {model}", "auroc")
+    if other is not None and gain is not None:
         yield (
-            f"At week {week:g} the simple rule reaches {rule.text()}; the model's differs "
-            f"from it by {gain.text(2, '+')}, {_shown(gain)}."
+            f"At week {week:g} {name} reaches {other.text()}; the model's differs from it by "
+            f"{gain.text(2, '+')}, {_shown(gain)}."
         )
 
 

@@ -32,11 +32,12 @@ def departures(summary: CourseSummary) -> Table:
 
 
 def _counted(counts: LandmarkCounts) -> list[Cell]:
-    reached = (
-        Cell("withheld", f"{counts.stopped_known} of known outcome")
-        if counts.stopped_events is None
-        else _share(counts.stopped_events, counts.stopped_known)
-    )
+    if counts.stopped_known == 0:
+        reached = Cell("none known")
+    elif counts.stopped_events is None:
+        reached = Cell("withheld", f"{counts.stopped_known} of known outcome")
+    else:
+        reached = _share(counts.stopped_events, counts.stopped_known)
     at_risk = counts.listed - counts.stopped
     before = [Cell(str(counts.listed)), Cell(str(counts.stopped)), reached, Cell(str(at_risk))]
     after = (counts.not_scored, counts.outcome_unknown, counts.learned_from)
@@ -74,19 +75,24 @@ def _under(evaluation: Evaluation, assumption: str, metric: str) -> Estimate | N
 
 
 def sensitivity_words(summary: CourseSummary, evaluations: Evaluations) -> str:
-    """Say by how much weighting, and keeping to the same patients, move the AUROC at most."""
+    """Say by how much the AUROC moves, and how far it could, with those who are not seen."""
     moved = {
         "weighting for who had an outcome": _moved(evaluations, WEIGHTED),
         "keeping to the patients of all weeks": _moved(evaluations, None),
     }
     parts = [f"{what} moves it by {by:.2f} at most" for what, by in moved.items() if by is not None]
+    sentences = [f"Of the AUROC: {', and '.join(parts)}."] if parts else []
+    last = max(evaluations)
+    ends = [_under(evaluations[last], case, "auroc") for case in (_LOWEST, _HIGHEST)]
+    if known := [end.value for end in ends if end is not None]:
+        sentences.append(
+            f"Whatever became of those whose outcome is unknown, at week {last:g} it lies between "
+            f"{min(known):.2f} and {max(known):.2f}."
+        )
     everybody = {each.counts.learned_from for each in summary.landmarks}
-    if not parts:
-        return ""
-    same = (
-        " The same number of patients is learned from at every week." if len(everybody) == 1 else ""
-    )
-    return f"Of the AUROC: {', and '.join(parts)}.{same}"
+    if len(everybody) == 1:
+        sentences.append("As many patients are learned from at every week.")
+    return " ".join(sentences)
 
 
 def _moved(evaluations: Evaluations, assumption: str | None) -> float | None:

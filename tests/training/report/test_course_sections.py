@@ -101,6 +101,7 @@ def test_the_finding_says_the_growth_in_the_same_patients(run: Path) -> None:
     finding = str(section_of(run)["finding"])
     assert f"In the patients of all weeks it changes by {growth:+.2f} (" in finding
     assert "The calibration slope lies between" in finding
+    assert "At week 3 a logistic regression of the same reaches 0." in finding
 
 
 def test_who_left_is_counted_and_small_cells_are_withheld(run: Path) -> None:
@@ -114,6 +115,7 @@ def test_who_left_is_counted_and_small_cells_are_withheld(run: Path) -> None:
         assert sum(map(int, rest[:3])) == int(at_risk), week
         few = counts.stopped_events is None
         assert reached == ("withheld" if few else str(counts.stopped_events))
+        assert counts.stopped_known > 0
 
 
 def test_what_is_not_seen_is_bounded(run: Path) -> None:
@@ -124,6 +126,7 @@ def test_what_is_not_seen_is_bounded(run: Path) -> None:
     words = str(section_of(run)["sensitivity_words"])
     assert "weighting for who had an outcome moves it by 0." in words
     assert "keeping to the patients of all weeks moves it by 0." in words
+    assert f"unknown, at week 3 it lies between {lowest} and {highest}." in words
 
 
 def test_files_that_do_not_belong_together_are_refused(run: Path, tmp_path: Path) -> None:
