@@ -164,6 +164,48 @@ class CourseConfig(BaseModel):
         return weeks
 
 
+class BurdenCosts(BaseModel):
+    """What the user pays, and what the step that would stand in for the treatment achieves."""
+
+    model_config = _STRICT
+
+    session: float = Field(gt=0, description="Cost of a session.")
+    next_step: float = Field(ge=0, description="Cost of the next step, such as another drug.")
+    next_step_rate: float = Field(
+        ge=0, lt=1, description="Share of patients whom the next step brings to the outcome."
+    )
+    currency: str = Field(min_length=1, max_length=12)
+
+
+class BurdenConfig(BaseModel):
+    """Sessions and cost for each responder; see `training.burden`."""
+
+    model_config = _STRICT
+
+    sessions_in_a_course: int = Field(
+        ge=0, description="0 for the median that is planned in the cohort."
+    )
+    thresholds: tuple[float, ...] = Field(
+        min_length=1, description="Chances below which another step comes first, or instead."
+    )
+    rescoring_week: float = Field(gt=0, description="A landmark of the models of the course.")
+    costs: BurdenCosts | None
+
+    @field_validator("thresholds")
+    @classmethod
+    def _are_chances(cls, thresholds: tuple[float, ...]) -> tuple[float, ...]:
+        if not 0 < thresholds[0] <= thresholds[-1] < 1 or list(thresholds) != sorted(
+            set(thresholds)
+        ):
+            raise ValueError("should lie between 0 and 1 and ascend")
+        return thresholds
+
+    @field_validator("costs", mode="before")
+    @classmethod
+    def _none_given(cls, costs: object) -> object:
+        return costs or None
+
+
 class TrackingConfig(BaseModel):
     """Names in MLflow."""
 
@@ -195,6 +237,7 @@ class TrainingConfig(BaseModel):
     checks: ChecksConfig
     connectome: ConnectomeQuality
     course: CourseConfig
+    burden: BurdenConfig
     tracking: TrackingConfig
 
     @property

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from serving.predictor import ResponsePredictor
+from training.burden.burden import burden_of
 from training.card.build import build_card
 from training.card.evidence import checked_card_text
 from training.checks.run import require_known_codes
@@ -275,6 +276,7 @@ def write_run(
     summary = summarise(
         cohort, table, made.judged, made.evaluation, predictor.document,
         config=config, external=made.external,
+        burden=burden_of(table, made.judged, made.course, config),
     )  # fmt: skip
     predictor.save(folder / MODEL_FOLDER)
     write_table(made.evaluation, folder / EVALUATION_FILE)

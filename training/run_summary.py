@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from serving.model_document import ModelDocument
+from training.burden.summary import BurdenSummary
 from training.characteristics import characteristics, site_counts
 from training.checks.run import ALL_CHECKS, run_checks
 from training.cohort.records import Cohort
@@ -29,6 +30,7 @@ def summarise(
     *,
     config: TrainingConfig,
     external: ExternalPatients | None = None,
+    burden: BurdenSummary | None = None,
 ) -> RunSummary:
     """Return what a run says about itself.
 
@@ -42,6 +44,8 @@ def summarise(
         Of the artefact.
     external : ExternalPatients, optional
         On whom the models were judged without a refit.
+    burden : BurdenSummary, optional
+        Sessions and cost for each responder.
     """
     return RunSummary(
         population=population(table, cohort.spec),
@@ -62,6 +66,7 @@ def summarise(
         always_abstains=document.abstention.always,
         connectomes=table.connectomes,
         external=external and _external(external),
+        burden=burden,
         findings=run_checks(
             cohort, table, evaluation, judged.models, document, config=config.checks
         ),

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from data_schemas.errors import DataError, field_problems
 from data_schemas.outcome import OutcomeDefinition
 from serving.model_document import Provenance, TrainingPopulation
+from training.burden.summary import BurdenSummary
 
 SUMMARY_FILE: Final = "summary.json"
 EVALUATION_FILE: Final = "evaluation.csv"
@@ -191,6 +192,7 @@ class RunSummary(BaseModel):
     always_abstains: str | None = Field(description="Why the artefact never answers, if so.")
     connectomes: ConnectomeCounts
     external: ExternalCohort | None = None
+    burden: BurdenSummary | None = Field(default=None, description="None of earlier runs.")
     findings: tuple[Finding, ...]
     checks_made: dict[str, str] = Field(default={}, description="Code -> what it looks for.")
     config: dict[str, object]

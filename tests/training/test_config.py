@@ -33,9 +33,21 @@ def test_digest_depends_on_the_choices_alone(tmp_path: Path) -> None:
     assert load_config(write(tmp_path, "seed = 7\n")).digest == load_config().digest
 
 
+def test_no_cost_is_known_until_all_of_it_is_given(tmp_path: Path) -> None:
+    assert load_config().burden.costs is None
+    costs = "session = 180\nnext_step = 0\nnext_step_rate = 0.2\ncurrency = 'EUR'\n"
+    given = load_config(write(tmp_path, f"[burden.costs]\n{costs}")).burden.costs
+    assert given is not None
+    assert (given.session, given.next_step) == (180, 0)
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
+        ("[burden.costs]\nsession = 180", "burden.costs.next_step: is required"),
+        ("[burden.costs]\nprice = 180", "burden.costs.price: is not a known field"),
+        ("[burden]\nthresholds = [0.5, 0.4]", "burden.thresholds: should lie between 0 and 1"),
+        ("[burden]\nthresholds = [0, 0.4]", "burden.thresholds: should lie between 0 and 1"),
         ("sed = 1", "sed: is not a setting. Did you mean 'seed'?"),
         ("[boosting]\nmaxbin = 1", "maxbin: is not a setting. Did you mean 'max_bin'?"),
         ("[minimum]\nsmaller_class = 3", "minimum.smaller_class: is out of range"),
