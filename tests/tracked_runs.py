@@ -31,6 +31,7 @@ from serving.model_document import (
     patient_schema_hash,
 )
 from serving.predictor import ResponsePredictor
+from training.burden.summary import BurdenFigure, BurdenSummary
 from training.config import load_config
 from training.learning.reference import reference_distribution
 from training.summary import ConnectomeCounts, ModelSummary, RunSummary
@@ -197,6 +198,11 @@ def evaluation_table() -> pd.DataFrame:
     return pd.concat([response, remission], ignore_index=True)
 
 
+BURDEN = BurdenSummary(
+    treat_all={"sessions_per_responder": BurdenFigure(estimate=64, lower=60, upper=None)}
+)
+
+
 def _summary(document: ModelDocument) -> RunSummary:
     return RunSummary(
         population=document.trained_on,
@@ -212,6 +218,7 @@ def _summary(document: ModelDocument) -> RunSummary:
         model_version=f"{document.version}+{document.digest}",
         always_abstains=None,
         connectomes=ConnectomeCounts(n_read=0, n_accepted=0, refused={}),
+        burden=BURDEN,
         findings=(),
         config=load_config().model_dump(mode="json"),
         provenance=document.provenance,

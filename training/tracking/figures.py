@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from training.burden.summary import BurdenSummary
 from training.checks.run import codes_found
 from training.config import TrainingConfig
 from training.summary import JUDGED_WITHIN_SITES, RunSummary
@@ -70,6 +71,21 @@ def _of_one_outcome(table: pd.DataFrame, split_name: str) -> dict[str, float]:
             for column, suffix in _INTERVALS.items():
                 if math.isfinite(row[column]):
                     metrics[name + suffix] = float(row[column])
+    return metrics
+
+
+def burden_metrics(burden: BurdenSummary | None) -> dict[str, float]:
+    """Return what treat all takes, such as `burden/treat_all/sessions_per_responder`.
+
+    With `_lower` and `_upper` for its interval. What depends on a threshold is left to
+    `summary.json`: one of many would be picked by its result.
+    """
+    metrics: dict[str, float] = {}
+    for name, figure in (burden.treat_all if burden else {}).items():
+        for column, suffix in _INTERVALS.items():
+            value = getattr(figure, column)
+            if value is not None:
+                metrics[f"burden/treat_all/{name}{suffix}"] = value
     return metrics
 
 

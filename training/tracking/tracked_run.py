@@ -46,7 +46,12 @@ from training.summary import (
     SUMMARY_FILE,
     RunSummary,
 )
-from training.tracking.figures import flat_parameters, headline_metrics, summary_tags
+from training.tracking.figures import (
+    burden_metrics,
+    flat_parameters,
+    headline_metrics,
+    summary_tags,
+)
 from training.tracking.registered_model import RegisteredVersion, log_model, register_model
 from training.tracking.run_folder import (
     git_commit,
@@ -136,12 +141,9 @@ class TrackedRun:
 
         now = int(time.time() * 1000)
         table = pd.read_csv(self.folder / EVALUATION_FILE)
-        metrics = [
-            Metric(name, value, now, 0)
-            for name, value in headline_metrics(
-                table, summary.split_name, summary.outcome.kind
-            ).items()
-        ]
+        figures = headline_metrics(table, summary.split_name, summary.outcome.kind)
+        figures |= burden_metrics(summary.burden)
+        metrics = [Metric(name, value, now, 0) for name, value in figures.items()]
         tags = [RunTag(name, value) for name, value in summary_tags(summary).items()]
         self.client.log_batch(self.run_id, metrics=metrics, tags=tags)
 

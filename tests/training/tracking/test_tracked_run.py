@@ -26,8 +26,9 @@ from serving.champion import main
 from serving.model_pointer import pointed_folder
 from serving.predictor import ResponsePredictor
 from serving.registry import aliased_version, resolve_model
+from training.burden.summary import BurdenSummary
 from training.config import load_config
-from training.tracking.figures import flat_parameters, headline_metrics
+from training.tracking.figures import burden_metrics, flat_parameters, headline_metrics
 from training.tracking.registered_model import RegisteredVersion
 from training.tracking.run_folder import git_commit
 from training.tracking.store import open_client, tracking_uri
@@ -44,6 +45,7 @@ sys.addaudithook(lambda event, _: calls.append(event) if event == "socket.connec
 from datetime import UTC, datetime
 from pathlib import Path
 from tracked_runs import write_run_folder
+from training.burden.summary import BurdenSummary
 from training.config import load_config
 from training.tracking.tracked_run import track_run
 folder = write_run_folder(Path("first"))
@@ -111,9 +113,11 @@ def test_a_run_holds_settings_tags_and_headline_figures(store: Callable[[], Any]
         "outcome": "at least 50 % fall of the PHQ-9 total from baseline at end of treatment",
     }
     assert expected.items() <= run.data.tags.items()
-    assert run.data.metrics == headline_metrics(
-        evaluation_table(), "leave_one_site_out", "response"
-    )
+    assert run.data.metrics == {
+        **headline_metrics(evaluation_table(), "leave_one_site_out", "response"),
+        "burden/treat_all/sessions_per_responder": 64,
+        "burden/treat_all/sessions_per_responder_lower": 60,
+    }
 
 
 def test_headline_figures_leave_out_curves_single_sites_and_what_is_undefined() -> None:
@@ -134,6 +138,10 @@ def test_headline_figures_leave_out_curves_single_sites_and_what_is_undefined() 
         "lightgbm_both_minus_lightgbm_clinical/brier_lower": -0.01,
         "lightgbm_both_minus_lightgbm_clinical/brier_upper": 0.05,
     }
+
+
+def test_a_run_without_sessions_has_no_figures_of_them() -> None:
+    assert burden_metrics(None) == burden_metrics(BurdenSummary(why_absent="No plan.")) == {}
 
 
 def test_settings_have_dotted_names() -> None:
