@@ -26,6 +26,7 @@ from training.report import (
 )
 from training.report.attribution_sections import attribution_sections, ranking_words
 from training.report.attributions import Attributions
+from training.report.burden_sections import burden_section
 from training.report.course_sections import course_section
 from training.report.explain import Explanations, load_explanations
 from training.report.first_screen import connectivity_answer, first_screen, scans_words
@@ -98,6 +99,7 @@ def build_report(run_dir: Path) -> Path:
         uses_connectivity=any(f.group == "connectivity" for f in predictor.features),
         models=_models_table(summary),
         course=course_section(run_dir),
+        burden=burden_section(summary),
         silent_checks=_silent_checks(summary),
         provenance=_provenance_table(summary, predictor, run_dir),
         settings=_settings_table(summary),

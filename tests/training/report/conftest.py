@@ -5,16 +5,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cohort_tables import minimal_spec, simulated_table, with_bystanders
+from cohort_tables import minimal_spec, quick_config, simulated_table, with_bystanders
 from finished_runs import FinishedRun, write_finished_run
 
 from data_schemas.cohort_sections import Arms
 from training.cohort.records import CohortIssue
+from training.config import BurdenCosts
 from training.dataset import TrainingTable
 from training.external import ExternalPatients
 from training.report.build import build_report
 from training.summary import ConnectomeCounts, MotionGroup
 
+COSTS = BurdenCosts(session=180, next_step=1200, next_step_rate=0.2, currency="EUR")
 TRAINED_ON_ACTIVE = Arms(column="t.arm", active=("a",), sham=("s",))
 
 
@@ -52,7 +54,12 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     )  # fmt: skip
     spec = minimal_spec(name="Clinics <b>& co</b>", arms=TRAINED_ON_ACTIVE)
     issues = (CohortIssue("warning", "made_up", "t.csv", "The <patients> are simulated."),)
-    return finished(tmp_path_factory, table, spec=spec, issues=issues, external=elsewhere)
+    config = quick_config()
+    given = config.burden.model_copy(update={"sessions_in_a_course": 30, "costs": COSTS})
+    config = config.model_copy(update={"burden": given})
+    return finished(
+        tmp_path_factory, table, spec=spec, config=config, issues=issues, external=elsewhere
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,239 @@
+"""The report's section on sessions and cost for each responder, made from `summary.json` alone."""
+
+from collections.abc import Mapping, Sequence
+from math import nan
+from typing import Any, Final
+
+import pandas as pd
+
+from training.burden.measures import (
+    MINUS_LOT,
+    MINUS_TREAT_ALL,
+    SHARE_CHANGED,
+    SHARE_OF_RESPONDERS,
+)
+from training.burden.strategies import COST, SESSIONS
+from training.burden.summary import BurdenFigure, BurdenRow, BurdenSummary, StrategyBurden
+from training.report.burden_plots import RESCORING, SEQUENCING, plot_burden
+from training.report.tables import (
+    Cell,
+    Estimate,
+    Picture,
+    Table,
+    estimate_cell,
+    picture,
+    table,
+)
+from training.report.words import confidence_percent
+from training.summary import RunSummary
+
+_RESPONDERS: Final = {"response": "responders", "remission": "remitters"}
+_WHOLE_FROM: Final = 100  # of a cost: below it, hundredths are shown
+
+
+def burden_section(summary: RunSummary) -> dict[str, Any] | None:
+    """Return what the section says; None for a run that was made before there was one."""
+    burden = summary.burden
+    if burden is None:
+        return None
+    responders = _RESPONDERS[summary.outcome.kind]
+    one = responders[:-1]
+    return {
+        "summary": burden,
+        "responders": responders,
+        "treatment": "TMS" if summary.population.is_tms else "the treatment",
+        "treat_all": _estimate(burden, burden.treat_all[SESSIONS]).text(1)
+        if burden.treat_all else "",
+        "picture": _picture(summary, burden),
+        "sequencing": _strategy_table(summary, burden, SEQUENCING),
+        "rescoring": _strategy_table(summary, burden, RESCORING),
+        "sequencing_words": _words(burden.sequencing, one),
+        "rescoring_words": _words(burden.rescoring, one),
+        "costs": _costs_table(summary, burden),
+    }  # fmt: skip
+
+
+def _estimate(burden: BurdenSummary, figure: BurdenFigure, scale: float = 1) -> Estimate:
+    lower, upper = (nan if end is None else scale * end for end in (figure.lower, figure.upper))
+    return Estimate(scale * figure.estimate, lower, upper, burden.n_patients)
+
+
+def _cell(burden: BurdenSummary, row: BurdenRow, name: str, digits: int, sign: str = "") -> Cell:
+    return estimate_cell(_estimate(burden, row.figures[name]), digits, sign=sign)
+
+
+def _share_cell(burden: BurdenSummary, row: BurdenRow, name: str, count: float, n: int) -> Cell:
+    """Return a number of patients above their share and its interval, in percent."""
+    share = _estimate(burden, row.figures[name], 100)
+    return Cell(f"{count:.0f} of {n}", f"{share.text(0)} %")
+
+
+def _harm(burden: BurdenSummary, row: BurdenRow) -> Cell:
+    return _share_cell(
+        burden, row, SHARE_OF_RESPONDERS, row.n_responders_changed, burden.n_responders
+    )
+
+
+def _changing(strategy: StrategyBurden) -> list[BurdenRow]:
+    """Return the rows at which anybody is changed; the others are treat all."""
+    return [row for row in strategy.rows if row.n_changed > 0]
+
+
+def _strategy_table(summary: RunSummary, burden: BurdenSummary, name: str) -> Table | None:
+    strategy = burden.sequencing if name == SEQUENCING else burden.rescoring
+    rows = _changing(strategy)
+    if not rows:
+        return None
+    responders = _RESPONDERS[summary.outcome.kind]
+    whom, harm, caption = {
+        SEQUENCING: (
+            "Another step first",
+            f"{responders.capitalize()} who would wait",
+            "Sequencing by the chance before treatment",
+        ),
+        RESCORING: (
+            "Would stop",
+            f"{responders.capitalize()} who would have been lost",
+            f"Re-scoring after {strategy.sessions_by_then} sessions",
+        ),
+    }[name]
+    header = [
+        "Threshold", whom, harm, f"Sessions for each {responders[:-1]}", "Minus treat all"
+    ]  # fmt: skip
+    everyone = estimate_cell(_estimate(burden, burden.treat_all[SESSIONS]), 1)
+    cells = [
+        [
+            f"{100 * row.threshold:.0f} %",
+            _share_cell(burden, row, SHARE_CHANGED, row.n_changed, burden.n_patients),
+            _harm(burden, row),
+            _cell(burden, row, SESSIONS, 1),
+            _cell(burden, row, SESSIONS + MINUS_TREAT_ALL, 1, "+"),
+        ]
+        for row in rows
+    ]
+    return table(
+        f"{caption}, with {confidence_percent(summary)} intervals",
+        header,
+        [["Treat all", "nobody", "none", everyone, "0"], *cells],
+    )
+
+
+def _costs_table(summary: RunSummary, burden: BurdenSummary) -> Table | None:
+    if burden.costs is None or not burden.treat_all:
+        return None
+    one = _RESPONDERS[summary.outcome.kind][:-1]
+    everyone = _estimate(burden, burden.treat_all[COST])
+    digits = 0 if everyone.value >= _WHOLE_FROM else 2
+    rows: list[list[object]] = [["Treat all", "none", estimate_cell(everyone, digits), "0", "0"]]
+    for label, strategy in (("Sequencing", burden.sequencing), ("Re-scoring", burden.rescoring)):
+        rows += [
+            [
+                f"{label} at {100 * row.threshold:.0f} %",
+                _harm(burden, row),
+                _cell(burden, row, COST, digits),
+                _cell(burden, row, COST + MINUS_TREAT_ALL, digits, "+"),
+                _cell(burden, row, COST + MINUS_LOT, digits, "+"),
+            ]
+            for row in _changing(strategy)
+        ]
+    header = [
+        "Strategy and threshold", f"{one.capitalize()}s who wait or are lost",
+        f"Cost for each {one}", "Minus treat all", "Minus as many by lot",
+    ]  # fmt: skip
+    caption = (
+        f"Cost for each {one} over both steps, in {burden.costs.currency}, with "
+        f"{confidence_percent(summary)} intervals"
+    )
+    return table(caption, header, rows)
+
+
+def _words(strategy: StrategyBurden, one: str) -> str:
+    """Say why there is no table, or what it shows and which thresholds are not in it."""
+    if strategy.why_absent:
+        return strategy.why_absent
+    nobody = [row.threshold for row in strategy.rows if row.n_changed == 0]
+    told = [f"It is {_verdict(strategy, one)}."] if _changing(strategy) else []
+    if nobody:
+        told.append(f"Nobody had a chance below {_listed(nobody, 'or')}: there it is treat all.")
+    if strategy.withheld:
+        told.append(
+            f"Withheld: {_listed(strategy.withheld)}, where fewer than five patients of one of the "
+            "two outcomes would be on one side."
+        )
+    return " ".join(told)
+
+
+def _verdict(strategy: StrategyBurden, one: str) -> str:
+    """Say at which thresholds a strategy is shown to differ from treat all."""
+    found = [
+        (row.threshold, row.figures[SESSIONS + MINUS_TREAT_ALL]) for row in _changing(strategy)
+    ]
+    fewer = [at for at, figure in found if figure.upper is not None and figure.upper < 0]
+    more = [at for at, figure in found if figure.lower is not None and figure.lower > 0]
+    verdict = (
+        f"shown to take fewer sessions for each {one} than treat all at {_listed(fewer)}"
+        if fewer
+        else f"not shown to take fewer sessions for each {one} than treat all at any threshold"
+    )
+    return f"{verdict}, and shown to take more at {_listed(more)}" if more else verdict
+
+
+def _listed(thresholds: Sequence[float], last: str = "and") -> str:
+    told = [f"{100 * threshold:.0f} %" for threshold in thresholds]
+    return f" {last} ".join([", ".join(told[:-1]), told[-1]] if len(told) > 1 else told)
+
+
+def _picture(summary: RunSummary, burden: BurdenSummary) -> Picture | None:
+    responders = _RESPONDERS[summary.outcome.kind]
+    strategies = {SEQUENCING: burden.sequencing, RESCORING: burden.rescoring}
+    shown = {name: rows for name, each in strategies.items() if (rows := _changing(each))}
+    if not shown:
+        return None
+    labels = {
+        SEQUENCING: f"Sequencing: {responders} would wait",
+        RESCORING: f"Re-scoring at week {burden.rescoring.week or 0:g}: {responders} would be lost",
+    }
+    everyone = _estimate(burden, burden.treat_all[SESSIONS])
+    svg = plot_burden(
+        _frame(shown, SESSIONS),
+        _frame(shown, SHARE_OF_RESPONDERS),
+        {"estimate": everyone.value, "lower": everyone.lower, "upper": everyone.upper},
+        labels=labels, served=summary.served_model, responders=responders,
+    )  # fmt: skip
+    one = responders[:-1]
+    told = [
+        f"{labels[name].partition(':')[0]} is {_verdict(strategies[name], one)}; of the "
+        f"{responders}, {_span(rows)} {'would wait' if name == SEQUENCING else 'would be lost'}."
+        for name, rows in shown.items()
+    ]
+    alt = (
+        f"Sessions for each {one} by threshold, and the {responders} who would wait or "
+        f"be lost. Treat all: {everyone.text(1)} sessions. {' '.join(told)}"
+    )
+    caption = (
+        f"Above: sessions for each {one}; the grey band is treat all. Below: at whose "
+        f"cost. Vertical lines are {confidence_percent(summary)} intervals."
+    )
+    return picture(svg, alt, caption)
+
+
+def _frame(shown: Mapping[str, Sequence[BurdenRow]], name: str) -> pd.DataFrame:
+    rows = [
+        {"strategy": strategy, "threshold": row.threshold, **row.figures[name].model_dump()}
+        for strategy, rows in shown.items()
+        for row in rows
+    ]
+    return pd.DataFrame(rows).astype({"lower": float, "upper": float})
+
+
+def _span(rows: Sequence[BurdenRow]) -> str:
+    """Say which share of the responders is changed at the lowest and the highest threshold."""
+    lowest, highest = rows[0], rows[-1]
+    first = f"{100 * lowest.figures[SHARE_OF_RESPONDERS].estimate:.0f} % at a threshold of "
+    first += f"{100 * lowest.threshold:.0f} %"
+    if lowest is highest:
+        return first
+    return (
+        f"{first} to {100 * highest.figures[SHARE_OF_RESPONDERS].estimate:.0f} % at one of "
+        f"{100 * highest.threshold:.0f} %"
+    )
