@@ -148,7 +148,16 @@ class ResponsePredictor:
 
     def with_landmarks(self, landmarks: "Sequence[ResponsePredictor]") -> Self:
         """Return the same model with models of the course of treatment beside it."""
-        return type(self)(self.document, self._booster_text, self._spread_text, landmarks)
+        beside = type(self)(self.document, self._booster_text, self._spread_text, landmarks)
+        beside.card = self.card
+        return beside
+
+    def with_member(self, before: str, member: "ResponsePredictor") -> "ResponsePredictor":
+        """Return the same models with another in the place of the one of this version."""
+        if before == self._identity.version:
+            return member.with_landmarks(self.landmarks)
+        others = [member if each.identity.version == before else each for each in self.landmarks]
+        return self.with_landmarks(others)
 
     def at(self, course: Course) -> "ResponsePredictor":
         """Return the model that answers after these scores; see `serving.course.answering`."""

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.special import expit, logit
 from served_models import random_patient
 
+from data_schemas.course import Course
 from data_schemas.outcome_report import OutcomeReport
 from data_schemas.patient import Patient
 from serving.ledger.database import Database
@@ -39,6 +40,7 @@ def write_ledger(
     shift: float = 0.0,
     known_share: float = 1.0,
     seed: int = 1,
+    course: Course | None = None,
 ) -> None:
     """Record the predictions of some patients, and the outcomes of a share of them.
 
@@ -46,9 +48,11 @@ def write_ledger(
     ----------
     shift : float
         By how much the log-odds of the outcome lie above those predicted.
+    course : Course, optional
+        The scores so far of every patient, where the model is one of the course.
     """
     rng = np.random.default_rng(seed)
-    made = [predictor.answer(patient) for patient in patients]
+    made = [predictor.answer(patient, course=course) for patient in patients]
     database = Database(url)
     try:
         upgrade(database)

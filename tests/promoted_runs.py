@@ -4,20 +4,27 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 from held_out_predictions import BOTH, CLINICAL, LOSO, predictions
 from tracked_runs import quiet_mlflow, tiny_predictor, write_run_folder
 
-from serving.model_document import Calibration, ModelDocument
+from serving.model_document import Calibration, LandmarkDocument, ModelDocument
 from serving.predictor import ResponsePredictor
 from training.config import load_config
+from training.course.judging import COURSE
+from training.course.landmarks import LandmarkCounts
+from training.course.summary import COURSE_OUT_OF_FOLD_FILE, CourseSummary, LandmarkSummary
+from training.promotion import evidence
 from training.summary import RunSummary
 from training.tracking.store import open_client, plain_mlflow
 from training.tracking.tracked_run import track_run
+from training.updating import judging
 
 NAME = "tms-response"
 CHAMPION = f"models:/{NAME}@champion"
@@ -59,6 +66,38 @@ def write_run(
     return folder
 
 
+def add_week(folder: Path, model: str, slope: float) -> Path:
+    """Put a model of week 1 beside that of a run, whose held-out predictions are those of `model`.
+
+    Parameters
+    ----------
+    slope : float
+        Of its recalibration, by which the artefacts differ.
+    """
+    before = ResponsePredictor.load(folder / "model")
+    changes = {
+        "landmark": LandmarkDocument(week=1, instrument="PHQ-9", sessions_a_week=5),
+        "calibration": Calibration(slope=slope, intercept=0.0),
+    }
+    document = before.document.model_copy(update=changes)
+    at_week = ResponsePredictor(document, before._booster_text)
+    before.with_landmarks([at_week]).save(folder / "model")
+    held_out = served_predictions(model).assign(model=COURSE, week=1.0)
+    held_out.to_csv(folder / COURSE_OUT_OF_FOLD_FILE, index=False)
+    landmark = LandmarkSummary(
+        week=1, split_name=LOSO, model_version=at_week.identity.version, always_abstains=None,
+        no_model=None, course_share=None, drivers=(),
+        counts=LandmarkCounts(
+            listed=160, stopped=0, not_scored=0, outcome_unknown=0, learned_from=160, events=80
+        ),
+    )  # fmt: skip
+    CourseSummary(
+        instrument="PHQ-9", outcome="response", horizon="end of treatment", rule_week=2,
+        rule_percent=20, labels={}, landmarks=(landmark,),
+    ).save(folder)  # fmt: skip
+    return folder
+
+
 def log_run(folder: Path) -> None:
     """Log a finished run to the store of the environment, as training does."""
     with track_run(load_config(), folder, datetime.now(UTC)) as tracked:
@@ -92,6 +131,16 @@ def store_at(home: Path) -> Iterator[None]:
         del os.environ["MLFLOW_TRACKING_URI"]
         if before is not None:
             os.environ["MLFLOW_TRACKING_URI"] = before
+
+
+@contextmanager
+def few_draws() -> Iterator[None]:
+    """Compare in few draws."""
+    few = replace(evidence.DRAWING, bootstraps=200)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evidence, "DRAWING", few)
+        patch.setattr(judging, "DRAWING", few)
+        yield
 
 
 def champion() -> str:

@@ -15,6 +15,9 @@ def monitor(
     ] = "models:/tms-response@champion",
     *,
     out: Annotated[Path, typer.Option(help="Page to write.")] = Path("monitor.html"),
+    week: Annotated[
+        float | None, typer.Option(help="Look at the model of this week of treatment instead.")
+    ] = None,
     metrics: Annotated[
         Path | None, typer.Option(help="Also write gauges for Prometheus: a file ending in .prom.")
     ] = None,
@@ -31,20 +34,22 @@ def monitor(
     """Look for drift and lost calibration in the ledger; exits 20 when there is an alarm."""
     from serving.predictor import ResponsePredictor
     from serving.registry import resolve_model
+    from training.course.member import member_of, weeks_beside
     from training.monitoring.gauges import write_gauges
     from training.monitoring.ledger import read_ledger
     from training.monitoring.monitor import monitor as judge
     from training.monitoring.page import write_page
     from training.monitoring.settings import MonitoringSettings
 
+    check_paths(out, metrics)
+    predictor = ResponsePredictor.load(resolve_model(model))
     settings = MonitoringSettings(
         outcomes_per_year=outcomes_per_year,
         predictions_per_year=predictions_per_year,
         window=window,
+        models=len(predictor.versions),
     )
-    check_paths(out, metrics)
-    predictor = ResponsePredictor.load(resolve_model(model))
-    monitored = judge(read_ledger(), predictor, settings, datetime.now(UTC))
+    monitored = judge(read_ledger(), member_of(predictor, week), settings, datetime.now(UTC))
     write_page(monitored, out)
     if metrics is not None:
         write_gauges(monitored, metrics)
@@ -54,6 +59,8 @@ def monitor(
     typer.echo(
         f"{n_predictions} predictions, {n_outcomes} outcomes, {len(monitored.alarms)} alarms: {out}"
     )
+    if others := weeks_beside(predictor, week):
+        typer.echo(f"The models of week {others} are looked at apart: --week.")
     if monitored.alarms:
         raise typer.Exit(ALARM_EXIT_CODE)
 

@@ -20,6 +20,8 @@ class MonitoringSettings:
         Chance of any false alarm in a year, over all charts.
     calibration_part : float
         The part of it given to the charts of calibration; the rest is shared by all others.
+    models : int
+        That share the chance: one before treatment, and one for each week of the course.
     """
 
     outcomes_per_year: int = 1_000
@@ -28,14 +30,20 @@ class MonitoringSettings:
     window: int = 100
     false_alarms_per_year: float = 0.05
     calibration_part: float = 0.8
+    models: int = 1
+
+    @property
+    def of_this_model(self) -> float:
+        """Accepted chance of a false alarm a year, over all charts of one model."""
+        return self.false_alarms_per_year / self.models
 
     @property
     def of_each_calibration_chart(self) -> float:
         """Accepted chance of a false alarm a year: one chart looks up, one down."""
-        return self.false_alarms_per_year * self.calibration_part / 2
+        return self.of_this_model * self.calibration_part / 2
 
     def of_each_comparison(self, n_comparisons: int) -> float:
         """Return the accepted chance of a false verdict of one of the comparisons of a window."""
         windows = ceil(self.predictions_per_year / self.window)
-        shared = self.false_alarms_per_year * (1 - self.calibration_part)
+        shared = self.of_this_model * (1 - self.calibration_part)
         return shared / (windows * n_comparisons)

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from training.learning.splits import LEAVE_ONE_SITE_OUT
 from training.performance.held_out import HeldOut, held_out_models
 from training.performance.resampling import Drawing
 from training.promotion.comparison import Compared, compare
+from training.promotion.course_evidence import HeldOutCourse, WeekEvidence, compare_courses
 from training.scans import PatientScans
 from training.summary import OUT_OF_FOLD_FILE, Finding, RunSummary
 
@@ -42,6 +43,8 @@ class Evidence:
     abstained : tuple of int, or None
         For how many of them challenger and champion decline to answer, where that was counted.
         They count in all figures, with the chance that would have been given.
+    course : tuple of WeekEvidence
+        The same of the models of the course of treatment, where they were compared.
     """
 
     patients: str
@@ -50,14 +53,17 @@ class Evidence:
     fingerprint: str
     compared: tuple[Compared, ...]
     abstained: tuple[int, int] | None = None
+    course: tuple[WeekEvidence, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON content: aggregates alone; null where there is no interval."""
         content = asdict(self)
-        content["compared"] = [
-            {key: None if value != value else value for key, value in row.items()}  # noqa: PLR0124
-            for row in content["compared"]
-        ]
+        content["course"] = list(content["course"])
+        for each in (content, *content["course"]):
+            each["compared"] = [
+                {key: None if value != value else value for key, value in row.items()}  # noqa: PLR0124
+                for row in each["compared"]
+            ]
         return content
 
 
@@ -70,10 +76,17 @@ class FinishedRun:
     summary : RunSummary
     out_of_fold : DataFrame
         `out_of_fold.csv`.
+    course : HeldOutCourse
+        The same of the models of the course.
     """
 
     summary: RunSummary
     out_of_fold: pd.DataFrame
+    course: HeldOutCourse
+    not_comparable: ClassVar = (
+        "Champion and challenger have no held-out patients in common; compare them on another "
+        "cohort with --cohort."
+    )
 
     @classmethod
     def read(cls, folder: Path) -> "FinishedRun":
@@ -86,10 +99,11 @@ class FinishedRun:
         """
         summary = RunSummary.load(folder)
         try:
-            return cls(summary, pd.read_csv(folder / OUT_OF_FOLD_FILE))
+            table = pd.read_csv(folder / OUT_OF_FOLD_FILE)
         except (OSError, ValueError):
             message = f"{folder} holds no {OUT_OF_FOLD_FILE} that can be read; train again."
             raise DataError(message) from None
+        return cls(summary, table, HeldOutCourse.read(folder))
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -125,6 +139,7 @@ def held_out_evidence(challenger: FinishedRun, champion: FinishedRun) -> Evidenc
         int(np.count_nonzero(mine.y)),
         fingerprint,
         compare(mine, theirs, DRAWING, by_site=one.split_name == LEAVE_ONE_SITE_OUT),
+        course=compare_courses(challenger.course, champion.course, DRAWING),
     )
 
 

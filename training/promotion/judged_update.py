@@ -6,6 +6,7 @@ from typing import Final, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from data_schemas.errors import DataError, UsageError, field_problems
+from serving.predictor import ResponsePredictor
 from serving.update_document import LocalUpdate
 from training.checks.performance_checks import IMPLAUSIBLE, PLAUSIBLE_AUROC
 from training.promotion.comparison import AUROC
@@ -46,12 +47,27 @@ class JudgedUpdate(BaseModel):
             message = f"{path} is not an update; name a file that --estimate wrote."
             raise DataError(message, field_problems(error)) from None
 
-    def against(self, champion: str) -> Evidence | None:
-        """Return the comparison with a champion, by its version; None where it is not the parent.
+    def against(
+        self, challenger: ResponsePredictor, champion: ResponsePredictor
+    ) -> Evidence | None:
+        """Return the comparison; None where the champion is more than this update away.
 
         Another model's answers to these patients are not known.
         """
-        return self.evidence if self.update.parent == champion else None
+        before = list(champion.versions)
+        if self.update.parent not in before:
+            return None
+        place = before.index(self.update.parent)
+        before[place : place + 1] = challenger.versions[place : place + 1]
+        return self.evidence if tuple(before) == challenger.versions else None
+
+    @property
+    def not_comparable(self) -> str:
+        """What to do where there is no comparison."""
+        return (
+            f"It is an update of version {self.update.parent}, which is not the champion as it is "
+            "now; update the champion itself, or compare them on another cohort with --cohort."
+        )
 
     @property
     def findings(self) -> tuple[Finding, ...]:

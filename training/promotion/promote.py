@@ -1,5 +1,6 @@
 """A challenger becomes the champion, by the evidence or against it: `tms-response promote`."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ from data_schemas.errors import (
 from serving.predictor import ResponsePredictor
 from serving.registry import resolve_model
 from training.dataset import Progress
+from training.promotion.course_evidence import COURSE_FILES
 from training.promotion.evidence import Evidence, FinishedRun, cohort_evidence, held_out_evidence
 from training.promotion.judged_update import UPDATE_FILE, JudgedUpdate
 from training.promotion.reasons import reasons_against
@@ -25,6 +27,7 @@ from training.promotion.succession import (
     succeed,
 )
 from training.summary import MODEL_FOLDER, OUT_OF_FOLD_FILE, SUMMARY_FILE
+from training.tracking.registered_model import is_tagged_as
 from training.tracking.run_folder import read_run_file
 from training.tracking.store import open_client, plain_mlflow
 
@@ -101,11 +104,10 @@ def challenge(
             )
             _refuse_other_question(challenger, champion)
             if cohort is None:
-                evidence = _evidence(client, before, learned, champion)
+                evidence = _evidence(client, before, learned, challenger, champion)
     if champion is not None and cohort is not None:
         evidence = cohort_evidence(challenger, champion, cohort, data, progress)
-    document = None if champion is None else champion.document
-    against = reasons_against(evidence, learned.findings, challenger.document, document)
+    against = reasons_against(evidence, learned, challenger, champion)
     return Challenge(name, version, before, evidence, against)
 
 
@@ -171,8 +173,7 @@ def _registered(run: Path) -> tuple[str, str]:
 def _check_same(
     client: "MlflowClient", name: str, version: str, predictor: ResponsePredictor
 ) -> None:
-    tags = client.get_model_version(name, version).tags
-    if tags.get("model_digest") != predictor.document.digest:
+    if not is_tagged_as(predictor, client.get_model_version(name, version).tags):
         raise ModelError(
             f"The model in the run's folder is not version {version} of {name} in MLflow; set "
             "MLFLOW_TRACKING_URI to the store that the run was logged to."
@@ -192,13 +193,14 @@ def _refuse_other_question(challenger: ResponsePredictor, champion: ResponsePred
 def _evidence(
     client: "MlflowClient",
     before: Succession,
-    challenger: FinishedRun | JudgedUpdate,
+    learned: FinishedRun | JudgedUpdate,
+    challenger: ResponsePredictor,
     champion: ResponsePredictor,
 ) -> Evidence | None:
     """Compare what is known of both already; None where that is of other patients."""
-    if isinstance(challenger, JudgedUpdate):
-        return challenger.against(champion.identity.version)
-    return _held_out(client, before, challenger)
+    if isinstance(learned, JudgedUpdate):
+        return learned.against(challenger, champion)
+    return _held_out(client, before, learned)
 
 
 def _held_out(
@@ -215,4 +217,7 @@ def _held_out(
                 client.download_artifacts(run_id, name, scratch)
         except (MlflowException, OSError):
             return None
+        for name in COURSE_FILES:
+            with suppress(MlflowException, OSError):
+                client.download_artifacts(run_id, name, scratch)
         return held_out_evidence(challenger, FinishedRun.read(Path(scratch)))

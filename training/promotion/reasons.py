@@ -4,14 +4,17 @@ It must look better, and be worse in nothing by more than chance: its Brier scor
 no interval of a difference (`training.promotion.comparison`) may lie wholly on the wrong side of 0.
 Beside that its run's checks must have found no error, it must give answers at all, and ask nothing
 of callers that the champion does not. No margin is chosen: with few patients everything is within
-chance, and the Brier score alone decides.
+chance, and the Brier score alone decides. Of models of the course of treatment, each must be worse
+in nothing by more than chance.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, Protocol
 
 from serving.model_document import ModelDocument
+from serving.predictor import ResponsePredictor
 from training.promotion.comparison import AUROC, BRIER, INTERCEPT, SLOPE, Compared
+from training.promotion.course_evidence import missing_weeks, weeks_to_compare
 from training.promotion.evidence import Evidence
 from training.summary import Finding
 
@@ -29,11 +32,23 @@ _WORSE: Final = {
 }
 
 
+class Learned(Protocol):
+    """What a challenger was made of: a finished run, or an update."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the checks found."""
+
+    @property
+    def not_comparable(self) -> str:
+        """What to do where nothing can be compared."""
+
+
 def reasons_against(
     evidence: Evidence | None,
-    findings: Iterable[Finding],
-    challenger: ModelDocument,
-    champion: ModelDocument | None,
+    learned: Learned,
+    challenger: ResponsePredictor,
+    champion: ResponsePredictor | None,
 ) -> tuple[str, ...]:
     """Return the reasons against a promotion, as sentences.
 
@@ -41,15 +56,19 @@ def reasons_against(
     ----------
     evidence : Evidence or None
         None where nothing could be compared.
-    findings : iterable of Finding
-        Of the checks of the challenger's run.
-    challenger, champion : ModelDocument
-        What they say of themselves; no champion where there is none yet.
+    learned : Learned
+        What the challenger was made of.
+    challenger, champion : ResponsePredictor
+        The models; no champion where there is none yet.
     """
-    reasons = list(_about_the_run(findings, challenger))
+    reasons = list(_about_the_run(learned.findings, challenger.document))
     if champion is not None:
-        reasons += _about_callers(challenger, champion)
-        reasons += _about_the_comparison(evidence, challenger)
+        reasons += _about_callers(challenger.document, champion.document)
+        reasons += missing_weeks(challenger, champion)
+        if evidence is None:
+            return (*reasons, learned.not_comparable)
+        reasons += _about_the_comparison(evidence)
+        reasons += _about_the_course(evidence, weeks_to_compare(challenger, champion))
     return tuple(reasons)
 
 
@@ -71,27 +90,32 @@ def _about_callers(challenger: ModelDocument, champion: ModelDocument) -> Iterat
         )
 
 
-def _about_the_comparison(evidence: Evidence | None, challenger: ModelDocument) -> Iterator[str]:
-    if evidence is None and challenger.updates:
-        yield (
-            f"It is an update of version {challenger.updates[-1].parent}, which is not the "
-            "champion; update the champion itself, or compare them on another cohort with --cohort."
-        )
-        return
-    if evidence is None:
-        yield (
-            "Champion and challenger have no held-out patients in common; compare them on another "
-            "cohort with --cohort."
-        )
-        return
+def _about_the_comparison(evidence: Evidence) -> Iterator[str]:
     for each in evidence.compared:
         if each.metric == BRIER and not each.has_interval:
             yield f"{evidence.n_patients} patients are too few to compare on."
         elif is_worse(each):
-            what = f"{_label(each.metric)} {_WORSE[each.metric]}"
-            yield f"Its {what} by more than chance: {_told(each)}."
+            yield f"Its {_worse(each)}"
         elif each.metric == BRIER and each.difference >= 0:
             yield f"Its Brier score is not lower: {_told(each)}."
+
+
+def _about_the_course(evidence: Evidence, weeks: Sequence[float]) -> Iterator[str]:
+    compared = {each.week: each.compared for each in evidence.course}
+    for week in weeks:
+        for each in compared.get(week, ()):
+            if is_worse(each):
+                yield f"At week {week:g} of treatment, its {_worse(each)}"
+    unknown = ", ".join(f"{week:g}" for week in weeks if week not in compared)
+    if unknown:
+        yield (
+            f"Its models of week {unknown} of treatment could not be compared: that needs runs "
+            "with --course on the same cohort, held out alike, and no --cohort."
+        )
+
+
+def _worse(each: Compared) -> str:
+    return f"{_label(each.metric)} {_WORSE[each.metric]} by more than chance: {_told(each)}."
 
 
 def is_worse(compared: Compared) -> bool:

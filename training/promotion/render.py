@@ -1,9 +1,12 @@
 """A challenge as a table for the terminal."""
 
+from collections.abc import Iterable
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from training.promotion.comparison import Compared
 from training.promotion.promote import Challenge
 from training.promotion.reasons import LABELS, is_worse
 
@@ -17,8 +20,22 @@ def render_challenge(found: Challenge) -> RenderableType:
         f"Version {found.version} against the champion, version {found.before.champion}: "
         f"{evidence.n_patients} patients {evidence.patients}"
     )
+    remark = "Differences of calibration are differences of the distance from 1 and from 0."
+    parts: list[RenderableType] = [Text(title), _table(evidence.compared), Text(remark)]
+    for week in evidence.course:
+        parts += [
+            Text(f"At week {week.week:g} of treatment, {week.n_patients} patients"),
+            _table(week.compared),
+        ]
+    if evidence.abstained is not None:
+        declined = "No answer for {} (challenger) and {} (champion) of them."
+        parts.append(Text(declined.format(*evidence.abstained)))
+    return Group(*parts)
+
+
+def _table(compared: Iterable[Compared]) -> Table:
     table = Table("", "champion", "challenger", "difference", "95 % interval")
-    for each in evidence.compared:
+    for each in compared:
         interval = f"{each.lower:+.3f} to {each.upper:+.3f}" if each.has_interval else ""
         table.add_row(
             LABELS[each.metric],
@@ -28,9 +45,4 @@ def render_challenge(found: Challenge) -> RenderableType:
             interval,
             style="red" if is_worse(each) else None,
         )
-    remark = "Differences of calibration are differences of the distance from 1 and from 0."
-    parts: list[RenderableType] = [Text(title), table, Text(remark)]
-    if evidence.abstained is not None:
-        declined = "No answer for {} (challenger) and {} (champion) of them."
-        parts.append(Text(declined.format(*evidence.abstained)))
-    return Group(*parts)
+    return table

@@ -1,6 +1,7 @@
 """The fitted model in MLflow: its signature, its made-up example, its code, and its version."""
 
 import contextlib
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +17,7 @@ from serving.patient_frame import (
     frame_columns,
     patients_to_frame,
 )
+from serving.predictor import ResponsePredictor
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 CHAMPION: Final = "champion"
 # Where the artefact lies in a logged model; `serving.registry` looks for it there.
 ARTIFACT_NAME: Final = "model"
+
+_DIGEST: Final = "model_digest"
+_COURSE_DIGESTS: Final = "course_digests"
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _CODE_FOLDERS = ("data_schemas", "features", "serving")
@@ -155,8 +160,20 @@ def _metadata(document: ModelDocument) -> dict[str, Any]:
     }
 
 
+def is_tagged_as(predictor: ResponsePredictor, tags: Mapping[str, str]) -> bool:
+    """Tell by the tags of a version whether it is this model, with those of its course."""
+    own = _digest_tags(predictor)
+    return own == {key: tags[key] for key in (_DIGEST, _COURSE_DIGESTS) if key in tags}
+
+
+def _digest_tags(predictor: ResponsePredictor) -> dict[str, str]:
+    own = {_DIGEST: predictor.document.digest}
+    course = " ".join(each.document.digest for each in predictor.landmarks)
+    return {**own, _COURSE_DIGESTS: course} if course else own
+
+
 def register_model(
-    client: "MlflowClient", name: str, run_id: str, model_id: str, document: ModelDocument
+    client: "MlflowClient", name: str, run_id: str, model_id: str, predictor: ResponsePredictor
 ) -> RegisteredVersion:
     """Register a logged model; the first version that answers becomes the champion of its name.
 
@@ -165,6 +182,7 @@ def register_model(
     """
     from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
+    document = predictor.document
     with contextlib.suppress(MlflowException):  # It exists; if it does not, the next call says why.
         client.create_registered_model(name)
     created = client.create_model_version(
@@ -174,7 +192,7 @@ def register_model(
         model_id=model_id,
         description=f"Predicts {document.outcome.describe()}. "
         f"Trained on {document.trained_on.sentence()}.",
-        tags={"model_digest": document.digest},
+        tags=_digest_tags(predictor),
         await_creation_for=0,
     )
     number = str(created.version)

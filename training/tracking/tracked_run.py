@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import pandas as pd
 
 from data_schemas.errors import DataError
-from serving.model_document import ModelDocument
-from serving.predictor import DOCUMENT_FILE
+from serving.predictor import ResponsePredictor
 from serving.stored_card import HTML_FILE, JSON_FILE, MARKDOWN_FILE
 from training.config import TrainingConfig
 from training.course.summary import (
@@ -125,14 +124,14 @@ class TrackedRun:
             raise DataError(f"The run's folder {self.folder} holds no {', '.join(missing)}.")
         summary = RunSummary.load(self.folder)
         artefact = self.folder / MODEL_FOLDER
-        document = ModelDocument.from_text((artefact / DOCUMENT_FILE).read_text("utf-8"))
+        predictor = ResponsePredictor.load(artefact)
         with plain_mlflow():
             self._log_numbers(summary)
             for name in files_to_log(self.folder):
                 self.client.log_artifact(self.run_id, str(self.folder / name))
-            model_id = log_model(self.client, self.run_id, artefact, document)
+            model_id = log_model(self.client, self.run_id, artefact, predictor.document)
             name = self.config.tracking.model_name
-            version = register_model(self.client, name, self.run_id, model_id, document)
+            version = register_model(self.client, name, self.run_id, model_id, predictor)
         self.write_run_file(version)
         return version
 

@@ -31,6 +31,9 @@ def update(
     estimate: Annotated[
         Path | None, typer.Option(help="Also write the update alone, without any patient's data.")
     ] = None,
+    week: Annotated[
+        float | None, typer.Option(help="Update the model of this week of treatment instead.")
+    ] = None,
     use: Annotated[
         Path | None, typer.Option("--apply", help="Apply an update that --estimate wrote.")
     ] = None,
@@ -38,14 +41,22 @@ def update(
     """Recalibrate a model on local outcomes, by as little as they ask for."""
     from serving.predictor import ResponsePredictor
     from serving.registry import resolve_model
+    from training.course.member import member_of, weeks_beside
     from training.promotion.judged_update import JudgedUpdate
     from training.updating.register import register_update, registered_parent
     from training.updating.update import updated_predictor
 
     _refuse_unclear(out, estimate, use, cohort, register=register)
+    if week is not None and (use is not None or cohort is not None):
+        raise UsageError("--week takes outcomes from the ledger; leave --cohort and --apply out.")
     predictor = ResponsePredictor.load(resolve_model(model))
     parent = registered_parent(model, predictor) if register else None
-    found = _estimated(predictor, place, cohort, data) if use is None else JudgedUpdate.load(use)
+    if use is None:
+        found = _estimated(member_of(predictor, week), place, cohort, data)
+    else:
+        found = JudgedUpdate.load(use)
+    if use is None and (others := weeks_beside(predictor, week)):
+        typer.echo(f"The models of week {others} are left as they are; update one with --week.")
     if found is None:
         return
     if estimate is not None:

@@ -12,7 +12,12 @@ from data_schemas.errors import ModelError, UsageError
 from serving.predictor import ResponsePredictor
 from training.promotion.judged_update import UPDATE_FILE, JudgedUpdate
 from training.summary import MODEL_FOLDER
-from training.tracking.registered_model import RegisteredVersion, log_model, register_model
+from training.tracking.registered_model import (
+    RegisteredVersion,
+    is_tagged_as,
+    log_model,
+    register_model,
+)
 from training.tracking.run_folder import read_run_file, write_run_file
 from training.tracking.store import open_client, plain_mlflow, without_password
 from training.tracking.tracked_run import closed, source_tags
@@ -50,10 +55,10 @@ def registered_parent(reference: str, parent: ResponsePredictor) -> RegisteredPa
     ServiceError
         When MLflow fails.
     """
-    name, digest = _registered_name(reference), parent.document.digest
+    name = _registered_name(reference)
     with plain_mlflow():
         for each in open_client().search_model_versions(f"name = '{name}'"):
-            if each.tags.get("model_digest") == digest:
+            if is_tagged_as(parent, each.tags):
                 return RegisteredParent(name, str(each.version), str(each.run_id))
     raise ModelError(
         f"MLflow holds no version of {name} that is this model; set MLFLOW_TRACKING_URI to the "
@@ -90,7 +95,7 @@ def register_update(
         with closed(client, run_id):
             client.log_artifact(run_id, str(folder / UPDATE_FILE))
             model_id = log_model(client, run_id, folder / MODEL_FOLDER, updated.document)
-            version = register_model(client, parent.name, run_id, model_id, updated.document)
+            version = register_model(client, parent.name, run_id, model_id, updated)
             for key, value in _tags(judged, updated, parent).items():
                 client.set_model_version_tag(parent.name, version.version, key, value)
     content = {
@@ -154,9 +159,10 @@ def _tags(
     judged: JudgedUpdate, updated: ResponsePredictor, parent: RegisteredParent
 ) -> dict[str, str]:
     update = judged.update
+    [member] = [each for each in (updated, *updated.landmarks) if update in each.document.updates]
     return {
         "update.parent_version": parent.version,
-        "update.parents": " ".join(each.parent for each in updated.document.updates),
+        "update.parents": " ".join(each.parent for each in member.document.updates),
         "update.method": update.method,
         "update.place": update.place,
         "update.n_patients": str(update.n_patients),

@@ -61,7 +61,7 @@ def local_update(
 
 
 def updated_predictor(predictor: ResponsePredictor, update: LocalUpdate) -> ResponsePredictor:
-    """Return the updated model.
+    """Return the updated model; of one with models of the course, the one that the update is of.
 
     The replicates behind the stability interval move with it, and each by a normal draw of the
     update's own error: the interval covers how the level would move with other local patients.
@@ -71,15 +71,17 @@ def updated_predictor(predictor: ResponsePredictor, update: LocalUpdate) -> Resp
     DataError
         When the update is of another model.
     """
-    version = predictor.identity.version
-    if update.parent != version:
+    members = {each.identity.version: each for each in (predictor, *predictor.landmarks)}
+    member = members.get(update.parent)
+    if member is None:
         raise DataError(
-            f"The update is of model version {update.parent}, and this is {version}; name the "
-            "model that it was estimated for."
+            f"The update is of model version {update.parent}, and this is "
+            f"{' with '.join(members)}; name the model that it was estimated for."
         )
-    spread = predictor.document.interval.spread
+    spread = member.document.interval.spread
     shifts = _normal_scores(spread.n_replicates) if spread is not None else None
-    return predictor.with_update(update, None if shifts is None else update.level_error * shifts)
+    errors = None if shifts is None else update.level_error * shifts
+    return predictor.with_member(update.parent, member.with_update(update, errors))
 
 
 def _normal_scores(n: int) -> FloatArray:

@@ -1,20 +1,16 @@
 """A store with three versions, and one with an update beside them, made once and copied."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from monitored_ledgers import write_ledger
-from promoted_runs import CHAMPION, copied_store, store_at, write_store
+from promoted_runs import CHAMPION, copied_store, few_draws, store_at, write_store
 from tracked_runs import made_up_patients, quiet_mlflow
 
 import tms_response
 from serving.predictor import ResponsePredictor
 from serving.settings import LEDGER_VARIABLE
-from training.promotion import evidence
-from training.updating import judging
 
 
 @pytest.fixture(scope="session")
@@ -54,13 +50,3 @@ def updated_store(
     monkeypatch.setenv(LEDGER_VARIABLE, f"sqlite:///{updated_template}/ledger.db")
     with store_at(home), quiet_mlflow(), few_draws():
         yield home
-
-
-@contextmanager
-def few_draws() -> Iterator[None]:
-    """Compare in few draws."""
-    few = replace(evidence.DRAWING, bootstraps=200)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evidence, "DRAWING", few)
-        patch.setattr(judging, "DRAWING", few)
-        yield

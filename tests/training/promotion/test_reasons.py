@@ -1,16 +1,16 @@
 """What speaks against a promotion, as sentences."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import nan
 
 import pytest
-from promoted_runs import BAD, document_of, write_run
+from promoted_runs import BAD, write_run
 
-from serving.model_document import ModelDocument
+from serving.predictor import ResponsePredictor
 from training.promotion.comparison import AUROC, BRIER, INTERCEPT, SLOPE, Compared
 from training.promotion.evidence import Evidence
 from training.promotion.reasons import reasons_against
-from training.summary import Finding, RunSummary
+from training.summary import Finding
 
 BETTER = (
     Compared(BRIER, 0.24, 0.22, -0.02, -0.03, -0.01),
@@ -21,21 +21,27 @@ BETTER = (
 EVIDENCE = Evidence("made up", 200, 90, "f" * 64, BETTER)
 
 
+@dataclass(frozen=True)
+class Made:
+    findings: tuple[Finding, ...] = ()
+    not_comparable: str = "Nothing to compare on."
+
+
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunSummary, ModelDocument]:
+def model(tmp_path_factory: pytest.TempPathFactory) -> ResponsePredictor:
     folder = write_run(tmp_path_factory.mktemp("reasons") / "run", BAD, 0.9)
-    return RunSummary.load(folder), document_of(folder)
+    return ResponsePredictor.load(folder / "model")
 
 
 def against(
-    run: tuple[RunSummary, ModelDocument], evidence: Evidence | None = EVIDENCE
+    model: ResponsePredictor, evidence: Evidence | None = EVIDENCE, made: Made = Made()
 ) -> tuple[str, ...]:
-    return reasons_against(evidence, run[0].findings, run[1], run[1])
+    return reasons_against(evidence, made, model, model)
 
 
-def test_nothing_speaks_against_a_better_model(run: tuple[RunSummary, ModelDocument]) -> None:
-    assert against(run) == ()
-    assert reasons_against(None, run[0].findings, run[1], None) == ()
+def test_nothing_speaks_against_a_better_model(model: ResponsePredictor) -> None:
+    assert against(model) == ()
+    assert reasons_against(None, Made(), model, None) == ()
 
 
 @pytest.mark.parametrize(
@@ -51,20 +57,19 @@ def test_nothing_speaks_against_a_better_model(run: tuple[RunSummary, ModelDocum
     ],
 )
 def test_what_is_worse_is_named_with_its_figures(
-    run: tuple[RunSummary, ModelDocument], changed: Compared, words: str
+    model: ResponsePredictor, changed: Compared, words: str
 ) -> None:
     others = tuple(each for each in BETTER if each.metric != changed.metric)
-    [reason] = against(run, replace(EVIDENCE, compared=(changed, *others)))
+    [reason] = against(model, replace(EVIDENCE, compared=(changed, *others)))
     assert words in reason
     assert "few" in words or f"{changed.challenger:.3f} against" in reason
 
 
-def test_patients_in_common_are_needed(run: tuple[RunSummary, ModelDocument]) -> None:
-    [reason] = against(run, None)
-    assert "--cohort" in reason
+def test_patients_in_common_are_needed(model: ResponsePredictor) -> None:
+    assert against(model, None) == ("Nothing to compare on.",)
 
 
-def test_errors_of_the_checks_speak_against_it(run: tuple[RunSummary, ModelDocument]) -> None:
+def test_errors_of_the_checks_speak_against_it(model: ResponsePredictor) -> None:
     kinds = (
         (11, "error", False),
         (12, "error", True),
@@ -75,20 +80,16 @@ def test_errors_of_the_checks_speak_against_it(run: tuple[RunSummary, ModelDocum
         Finding(code=f"TMS0{n}", severity=severity, title="t", message="m", ignored=ignored)
         for n, severity, ignored in kinds
     ]
-    summary = run[0].model_copy(update={"findings": tuple(found)})
-    [reason] = against((summary, run[1]))
+    [reason] = against(model, made=Made(tuple(found)))
     assert "TMS011" in reason
 
 
-def test_a_model_must_answer_and_ask_for_nothing_new(
-    run: tuple[RunSummary, ModelDocument],
-) -> None:
-    summary, champion = run
-    silent = champion.abstention.model_copy(update={"always": "Only 6 responded."})
-    challenger = champion.model_copy(
-        update={"abstention": silent, "required_fields": ("age_years",)}
-    )
-    reasons = reasons_against(EVIDENCE, summary.findings, challenger, champion)
+def test_a_model_must_answer_and_ask_for_nothing_new(model: ResponsePredictor) -> None:
+    silent = model.document.abstention.model_copy(update={"always": "Only 6 responded."})
+    changes = {"abstention": silent, "required_fields": ("age_years",)}
+    document = model.document.model_copy(update=changes)
+    challenger = ResponsePredictor(document, model._booster_text)
+    reasons = reasons_against(EVIDENCE, Made(), challenger, model)
     assert len(reasons) == 2
     assert "Only 6 responded." in reasons[0]
     assert "requires age_years" in reasons[1]

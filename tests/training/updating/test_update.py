@@ -1,11 +1,11 @@
 """A model updated on its ledger's outcomes: right on average, additive, and traceable."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from monitored_ledgers import drawn_patients, write_ledger
+from promoted_runs import few_draws
 from scipy.special import expit, logit
 from served_models import fit_predictor
 
@@ -17,9 +17,8 @@ from serving.stability_interval import SpreadTable
 from serving.update_document import LocalUpdate
 from tms_response import run
 from training.promotion.comparison import AUROC, BRIER, Compared
-from training.promotion.evidence import DRAWING, Evidence
+from training.promotion.evidence import Evidence
 from training.promotion.judged_update import JudgedUpdate
-from training.updating import judging
 from training.updating.closed_test import choose_update
 from training.updating.judging import judge_update
 from training.updating.local_outcomes import LocalOutcomes
@@ -107,16 +106,11 @@ def test_right_answers_need_no_update(predictor: ResponsePredictor) -> None:
     assert (chosen.method, found) == ("none", None)
 
 
-@pytest.fixture
-def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judging, "DRAWING", replace(DRAWING, bootstraps=200))
-
-
 def differences(outcomes: LocalOutcomes) -> dict[str, Compared]:
-    return {each.metric: each for each in judge_update(outcomes, "here").compared}
+    with few_draws():
+        return {each.metric: each for each in judge_update(outcomes, "here").compared}
 
 
-@pytest.mark.usefixtures("few_draws")
 def test_an_update_that_is_needed_looks_better_apart() -> None:
     rng = np.random.default_rng(4)
     log_odds = rng.normal(0, 0.8, 400)
@@ -127,7 +121,6 @@ def test_an_update_that_is_needed_looks_better_apart() -> None:
     assert (found[AUROC].difference, found[AUROC].lower, found[AUROC].upper) == (0, 0, 0)
 
 
-@pytest.mark.usefixtures("few_draws")
 def test_an_update_by_chance_is_not_flattered_by_its_own_patients() -> None:
     gained, promised = [], []
     for seed in range(150):
