@@ -1,5 +1,6 @@
 """What an update on local outcomes says of itself: in the model that it made, and as a file."""
 
+from datetime import date
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -26,4 +27,7 @@ class LocalUpdate(BaseModel):
     p_level: float = Field(ge=0, le=1, description="Of the test that the level alone need change.")
     fingerprint: str = Field(
         default="", description="Of the local outcomes, by which the same ones are known again."
+    )
+    since: date | None = Field(
+        default=None, description="First day of the predictions that it rests on; null for all."
     )

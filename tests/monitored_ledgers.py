@@ -38,6 +38,7 @@ def write_ledger(
     patients: Sequence[Patient],
     *,
     shift: float = 0.0,
+    shifted_from: int = 0,
     known_share: float = 1.0,
     seed: int = 1,
     course: Course | None = None,
@@ -48,6 +49,8 @@ def write_ledger(
     ----------
     shift : float
         By how much the log-odds of the outcome lie above those predicted.
+    shifted_from : int
+        The first patient of whom that holds.
     course : Course, optional
         The scores so far of every patient, where the model is one of the course.
     """
@@ -65,18 +68,24 @@ def write_ledger(
             chance = content["response_probability"]
             if chance is None or rng.random() > known_share:
                 continue
+            moved = shift if number >= shifted_from else 0.0
             report = OutcomeReport(
                 prediction_id=content["prediction_id"],
                 measured_on=_day(number),
-                responded=bool(rng.random() < expit(logit(chance) + shift)),
+                responded=bool(rng.random() < expit(logit(chance) + moved)),
             )
             record_outcome(database, report, "tests", NOW)
     finally:
         database.close()
 
 
+def day_asked(number: int) -> date:
+    """Return the day on which a patient's prediction was recorded."""
+    return (START + number * _BETWEEN).date()
+
+
 def _day(number: int) -> date:
-    return (START + number * _BETWEEN + timedelta(days=_DAYS_TO_OUTCOME)).date()
+    return day_asked(number) + timedelta(days=_DAYS_TO_OUTCOME)
 
 
 def table_of_ledger(url: str) -> pd.DataFrame:

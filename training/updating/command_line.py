@@ -1,5 +1,6 @@
 """`tms-response update`; its imports stand inside, so that `--help` answers at once."""
 
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,13 @@ def update(
     place: Annotated[
         str, typer.Option(help="Where the outcomes are from; it stands in the model.")
     ] = "the local ledger",
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="Only patients asked about from this day on, as after a drift.",
+        ),
+    ] = None,
     cohort: Annotated[
         Path | None, typer.Option(help="Take outcomes from a cohort instead of the ledger.")
     ] = None,
@@ -46,17 +54,17 @@ def update(
     from training.updating.register import register_update, registered_parent
     from training.updating.update import updated_predictor
 
-    _refuse_unclear(out, estimate, use, cohort, register=register)
-    if week is not None and (use is not None or cohort is not None):
-        raise UsageError("--week takes outcomes from the ledger; leave --cohort and --apply out.")
+    narrowed = since is not None or week is not None
+    _refuse_unclear(out, estimate, use, cohort, register=register, narrowed=narrowed)
     predictor = ResponsePredictor.load(resolve_model(model))
     parent = registered_parent(model, predictor) if register else None
     if use is None:
-        found = _estimated(member_of(predictor, week), place, cohort, data)
+        first = None if since is None else since.date()
+        found = _estimated(member_of(predictor, week), place, first, cohort, data)
+        if others := weeks_beside(predictor, week):
+            typer.echo(f"The models of week {others} are left as they are; update one with --week.")
     else:
         found = JudgedUpdate.load(use)
-    if use is None and (others := weeks_beside(predictor, week)):
-        typer.echo(f"The models of week {others} are left as they are; update one with --week.")
     if found is None:
         return
     if estimate is not None:
@@ -80,6 +88,7 @@ def _refuse_unclear(
     cohort: Path | None,
     *,
     register: bool,
+    narrowed: bool,
 ) -> None:
     if out is None and estimate is None:
         raise UsageError("Say what to write: --out FOLDER, --estimate FILE, or both.")
@@ -87,6 +96,10 @@ def _refuse_unclear(
         raise UsageError("--register needs --out FOLDER, which `tms-response promote` reads.")
     if use is not None and (estimate is not None or cohort is not None):
         raise UsageError("--apply takes an update that is there already; leave the others out.")
+    if narrowed and (use is not None or cohort is not None):
+        raise UsageError(
+            "--since and --week choose from the ledger; leave --cohort and --apply out."
+        )
     if out is not None and (out.is_file() or (out.is_dir() and any(out.iterdir()))):
         raise UsageError(f"{out} exists already; give an empty or a new folder with --out.")
     if estimate is not None and not estimate.parent.is_dir():
@@ -94,7 +107,11 @@ def _refuse_unclear(
 
 
 def _estimated(
-    predictor: "ResponsePredictor", place: str, cohort: Path | None, data: Path | None
+    predictor: "ResponsePredictor",
+    place: str,
+    since: date | None,
+    cohort: Path | None,
+    data: Path | None,
 ) -> "JudgedUpdate | None":
     from training.progress import ProgressDisplay
     from training.updating.local_outcomes import of_a_cohort, of_the_ledger
@@ -102,7 +119,7 @@ def _estimated(
 
     with ProgressDisplay() as progress:
         outcomes = (
-            of_the_ledger(predictor)
+            of_the_ledger(predictor, since)
             if cohort is None
             else of_a_cohort(predictor, cohort, data, progress.stage("asking the model"))
         )

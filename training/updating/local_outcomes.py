@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -33,15 +33,26 @@ class LocalOutcomes:
     fingerprint : str
         By which the same outcomes are known again: of a cohort its own, of a ledger a hash of the
         random identifiers of the predictions with what became of them.
+    since : date or None
+        Day, in UTC, of the first prediction that was looked at; None for the first of all.
     """
 
     y: BoolArray
     log_odds: FloatArray
     fingerprint: str
+    since: date | None = None
 
 
-def of_the_ledger(predictor: ResponsePredictor) -> LocalOutcomes:
+def of_the_ledger(predictor: ResponsePredictor, since: date | None = None) -> LocalOutcomes:
     """Return the patients of the ledger that the environment names.
+
+    Parameters
+    ----------
+    predictor : ResponsePredictor
+        Whose answers are looked at.
+    since : date or None
+        Only patients who were asked about on this day, in UTC, or later: those after a change are
+        not to be averaged with those before it.
 
     Raises
     ------
@@ -52,12 +63,14 @@ def of_the_ledger(predictor: ResponsePredictor) -> LocalOutcomes:
     """
     version = predictor.identity.version
     records = records_of(read_ledger(), predictor.document, version, datetime.now(UTC))
-    log_odds = logit(inside_unit_interval(records.predicted))
-    return LocalOutcomes(records.y, log_odds, _fingerprint(records))
+    days = [records.recorded_at[position].date() for position in records.known]
+    wanted = np.array([since is None or day >= since for day in days], dtype=bool)
+    log_odds = logit(inside_unit_interval(records.predicted[wanted]))
+    return LocalOutcomes(records.y[wanted], log_odds, _fingerprint(records, wanted), since)
 
 
-def _fingerprint(records: Records) -> str:
-    pairs = zip(records.known.tolist(), records.y.tolist(), strict=True)
+def _fingerprint(records: Records, wanted: BoolArray) -> str:
+    pairs = zip(records.known[wanted].tolist(), records.y[wanted].tolist(), strict=True)
     lines = sorted(f"{records.prediction_id[position]} {y:d}" for position, y in pairs)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 

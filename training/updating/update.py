@@ -56,6 +56,7 @@ def local_update(
         p_unchanged=update.p_unchanged,
         p_level=update.p_level,
         fingerprint=outcomes.fingerprint,
+        since=outcomes.since,
     )
     return update, JudgedUpdate(update=described, evidence=judge_update(outcomes, place))
 

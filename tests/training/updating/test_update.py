@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from monitored_ledgers import drawn_patients, write_ledger
+from monitored_ledgers import day_asked, drawn_patients, write_ledger
 from promoted_runs import few_draws
 from scipy.special import expit, logit
 from served_models import fit_predictor
@@ -21,7 +21,7 @@ from training.promotion.evidence import Evidence
 from training.promotion.judged_update import JudgedUpdate
 from training.updating.closed_test import choose_update
 from training.updating.judging import judge_update
-from training.updating.local_outcomes import LocalOutcomes
+from training.updating.local_outcomes import LocalOutcomes, of_the_ledger
 from training.updating.update import local_update, updated_predictor
 
 PATIENTS = drawn_patients(60, 3)
@@ -179,6 +179,28 @@ def test_the_hospital_estimates_and_the_centre_applies(
     assert update.intercept == pytest.approx(1.0, abs=0.5)
 
 
+def test_those_before_a_drift_can_be_left_out(
+    predictor: ResponsePredictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n_before = 149  # the next one is the first of a day
+    url = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+    patients = drawn_patients(300)
+    write_ledger(url, predictor, patients, shift=-1.5, shifted_from=n_before)
+    monkeypatch.setenv(LEDGER_VARIABLE, url)
+    whole, part = (of_the_ledger(predictor, since) for since in (None, day_asked(n_before)))
+    assert part.since == day_asked(n_before)
+    assert whole.fingerprint != part.fingerprint
+    n_later = sum(not predictor.predict(each).abstained for each in patients[n_before:])
+    assert len(whole.y) > len(part.y) == n_later
+    of_whole, of_part = (local_update(predictor, each, "here")[1] for each in (whole, part))
+    assert of_whole is not None
+    assert of_part is not None
+    # Both halves together look half as bad.
+    assert of_part.update.intercept < of_whole.update.intercept - 0.3
+    assert of_part.update.since == day_asked(n_before)
+    assert len(of_the_ledger(predictor, day_asked(len(patients) + 3)).y) == 0
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -187,6 +209,9 @@ def test_the_hospital_estimates_and_the_centre_applies(
         (["--estimate", "{}/absent/u.json"], "There is no folder"),
         (["--apply", "{}/u.json", "--estimate", "{}/v.json"], "leave the others out"),
         (["--apply", "{}/absent.json", "--out", "{}/new"], "cannot be read"),
+        (["--cohort", "{}", "--since", "2026-01-31", "--out", "{}/new"], "choose from the ledger"),
+        (["--cohort", "{}", "--week", "2", "--out", "{}/new"], "choose from the ledger"),
+        (["--since", "31 January", "--out", "{}/new"], "does not match the format"),
     ],
 )
 def test_unclear_commands(
