@@ -39,7 +39,7 @@ def add_limits(app: FastAPI, rate_limiter: RateLimiter | None = None) -> None:
         of the settings without a ledger.
     """
     app.add_middleware(TimeLimited, seconds=seconds_per_request())
-    limiter = rate_limiter or limiter_of_settings()
-    if limiter is not None:
-        app.add_middleware(RateLimited, limiter=limiter)
+    own = limiter_of_settings()
+    if own is not None:
+        app.add_middleware(RateLimited, limiter=rate_limiter or own, of_nobody=own)
     app.add_middleware(VersionedPaths)

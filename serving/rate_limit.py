@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from serving.access.callers import NOBODY
 from serving.failures import refusal
 from serving.requests import RequestError
 
@@ -71,20 +72,27 @@ class RateLimited:
     app : ASGI application
         Asked only as often as the limiter allows.
     limiter : RateLimiter
-        Callers are told apart by `scope["state"]["caller"]`, or by their address where that is
-        not known.
+        Callers are told apart by `scope["state"]["caller"]`.
+    of_nobody : RateLimiter
+        Where that is nobody, they are told apart by their address: what is open to everybody must
+        not be closed to all by one. An address is not for a store that is kept.
     """
 
-    def __init__(self, app: ASGIApp, limiter: RateLimiter) -> None:
+    def __init__(self, app: ASGIApp, limiter: RateLimiter, of_nobody: RateLimiter) -> None:
         self._app = app
         self._limiter = limiter
+        self._of_nobody = of_nobody
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        seconds = await self._limiter.seconds_to_wait(_caller(scope))
+        known = (scope.get("state") or {}).get("caller")
+        if known and known != NOBODY.name:
+            seconds = await self._limiter.seconds_to_wait(f"caller {known}")
+        else:
+            seconds = await self._of_nobody.seconds_to_wait(f"address {_address(scope)}")
         if seconds <= 0.0:
             await self._app(scope, receive, send)
             return
@@ -94,7 +102,6 @@ class RateLimited:
         await refusal(error, scope["path"])(scope, receive, send)
 
 
-def _caller(scope: Scope) -> str:
-    known = (scope.get("state") or {}).get("caller")
+def _address(scope: Scope) -> str:
     client = scope.get("client")
-    return f"caller {known}" if known else f"address {client[0] if client else 'unknown'}"
+    return client[0] if client else "unknown"

@@ -53,6 +53,10 @@ class Caller:
     scopes: frozenset[str]
 
 
+# Who asks for what needs nothing.
+NOBODY: Final = Caller("nobody", frozenset())
+
+
 def route_of(path: str) -> tuple[str, Need]:
     """Return the label of a path, and what it needs.
 

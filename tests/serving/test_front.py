@@ -100,6 +100,26 @@ def test_without_a_key_nothing_is_answered(
     assert PLANTED not in str([record.__dict__ for record in audited])
 
 
+@pytest.mark.parametrize("path", ["/predict", "/outcomes"])
+def test_many_refusals_are_bounded_and_lock_nobody_out(
+    front: Front, predict_key: dict[str, str], caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    """Without a key, and with one that lacks the scope; all from one address, as of a proxy."""
+    headers = predict_key if path == "/outcomes" else {"authorization": f"Bearer {PLANTED}"}
+    answers = [ask(front, "POST", path, headers=headers) for _ in range(60)]
+    assert {answer.status_code for answer in answers} == {403 if "outcomes" in path else 401, 429}
+    last = answers[-1]
+    assert ErrorBody.model_validate_json(last.content).error.code == "too_many_refusals"
+    assert 1 <= int(last.headers["retry-after"]) <= 2
+    audited = [record for record in caplog.records if record.name == "tms_response.access"]
+    assert len(audited) == sum(answer.status_code != 429 for answer in answers) < 40
+    for _ in range(3):
+        assert ask(front, "POST", "/predict", headers=predict_key).status_code == 200
+    if path == "/outcomes":
+        # Nor does one caller's count hold for others.
+        assert ask(front, "POST", path).status_code == 401
+
+
 def test_two_keys_are_none(front: Front, predict_key: dict[str, str]) -> None:
     async def receive() -> Message:
         return {"type": "http.request"}

@@ -1,7 +1,6 @@
 """A caller may ask so often, and no more, in any window of time."""
 
 import asyncio
-from typing import Any
 
 import pytest
 from clocks import Clock
@@ -9,9 +8,11 @@ from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from served_models import ask
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from data_schemas.patient import Patient
 from data_schemas.prediction import ErrorBody
+from serving.access.callers import NOBODY
 from serving.app import create_app
 from serving.predictor import ResponsePredictor
 from serving.rate_limit import RateLimited, TokenBuckets
@@ -89,32 +90,39 @@ def test_no_limit_is_none(predictor: ResponsePredictor, monkeypatch: pytest.Monk
     assert "RateLimited" not in repr(create_app(predictor).user_middleware)
 
 
-def test_a_shared_limiter_takes_the_place_of_our_own(predictor: ResponsePredictor) -> None:
-    asked = []
+class Full:
+    """A limiter that notes who asks, and lets nobody through."""
 
-    class Full:
-        async def seconds_to_wait(self, caller: str) -> float:
-            asked.append(caller)
-            return 7.2
+    def __init__(self) -> None:
+        self.asked: list[str] = []
 
-    response = ask(create_app(predictor, rate_limiter=Full()), "GET", "/v1/model")
-    assert (response.status_code, response.headers["retry-after"]) == (429, "8")
-    assert asked == ["address 127.0.0.1"]
+    async def seconds_to_wait(self, caller: str) -> float:
+        self.asked.append(caller)
+        return 7.2
 
 
-def test_callers_that_are_known_are_told_apart_by_name() -> None:
-    asked = []
+def named(app: ASGIApp, caller: str) -> ASGIApp:
+    """Return an application whose callers have this name, as the `Front` gives it."""
 
-    class Noting:
-        async def seconds_to_wait(self, caller: str) -> float:
-            asked.append(caller)
-            return 0.0
-
-    app = RateLimited(FastAPI(), Noting())
-
-    async def named(scope: Any, receive: Any, send: Any) -> None:
-        scope.setdefault("state", {})["caller"] = "clinic"
+    async def asked(scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})["caller"] = caller
         await app(scope, receive, send)
 
-    ask(named, "GET", "/")
-    assert asked == ["caller clinic"]
+    return asked
+
+
+def test_a_shared_limiter_takes_the_place_of_our_own(predictor: ResponsePredictor) -> None:
+    full = Full()
+    app = named(create_app(predictor, rate_limiter=full), "key:3f2a9c01")
+    response = ask(app, "GET", "/v1/model")
+    assert (response.status_code, response.headers["retry-after"]) == (429, "8")
+    assert full.asked == ["caller key:3f2a9c01"]
+
+
+def test_nobody_takes_from_others_what_is_open_to_all() -> None:
+    """Those without a name are told apart by address, and not in a store that is kept."""
+    of_callers, of_nobody = Full(), Full()
+    app = named(RateLimited(FastAPI(), of_callers, of_nobody), NOBODY.name)
+    assert ask(app, "GET", "/docs.json").status_code == 429
+    assert of_nobody.asked == ["address 127.0.0.1"]
+    assert of_callers.asked == []
