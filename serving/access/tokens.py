@@ -86,7 +86,9 @@ class TokenVerifier:
         token_id = claims["jti"]
         if not isinstance(token_id, str) or not 1 <= len(token_id) <= _LONGEST_ID:
             raise RefusedTokenError("its jti is not a text of 1 to 256 characters")
-        key = sha256(f"{issuer.issuer}\n{token_id}".encode()).hexdigest()
+        text = f"{issuer.issuer}\n{token_id}"
+        # Half a character, which JSON may hold, is not UTF-8.
+        key = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         if not self._used.remember_once("jti", key, claims["exp"] + issuer.leeway_seconds):
             raise RefusedTokenError("it was used before")
 
@@ -108,6 +110,9 @@ def _verified(
     except jwt.PyJWTError as error:
         # The class says which check failed; the message may quote a claim.
         raise RefusedTokenError(f"a check failed: {type(error).__name__}") from None
+    # PyJWT takes the text of a number for one.
+    if not all(isinstance(claims[name], int | float) for name in ("exp", "iat")):
+        raise RefusedTokenError("its exp or iat is not a number")
     if claims["exp"] - claims["iat"] > issuer.maximum_lifetime_seconds:
         raise RefusedTokenError("it is valid for longer than is accepted")
     return claims

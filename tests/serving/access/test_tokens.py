@@ -60,6 +60,9 @@ def test_a_token_is_used_once(verifier: TokenVerifier, token: Callable[..., str]
     verifier.verify(text, PATH)
     with pytest.raises(RefusedTokenError, match="used before"):
         verifier.verify(text, PATH)
+    verifier.verify(token(jti="\ud800"), PATH)
+    with pytest.raises(RefusedTokenError, match="used before"):
+        verifier.verify(token(jti="\ud800"), PATH)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +80,11 @@ def test_a_token_is_used_once(verifier: TokenVerifier, token: Callable[..., str]
         ({"exp": 1000}, "ExpiredSignature"),
         ({"iat": 4e9, "exp": 4e9 + 1}, "ImmatureSignature"),
         ({"exp": 4e9}, "longer"),
+        ({"exp": str(int(time.time()) + 600)}, "not a number"),
+        ({"iat": str(int(time.time()))}, "not a number"),
+        ({"exp": float("inf")}, "DecodeError"),
+        ({"nbf": time.time() + 600}, "ImmatureSignature"),
+        ({"aud": [URL + PATH, 1]}, "InvalidAudience"),
         ({"headers": {"kid": "rsa"}}, "no such key"),
         ({"headers": {"kid": "nobody"}}, "no such key"),
         ({"headers": {"jku": "https://evil.example/jwks.json"}}, "jku"),
