@@ -1,5 +1,6 @@
 """The FHIR examples are valid R4, are read, and agree with what the service says today."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -58,6 +59,23 @@ def test_the_readme_names_every_bundle_and_answer() -> None:
     text = (FOLDER / "README.md").read_text("utf-8")
     unnamed = [name for name in NAMES if name[0].islower() and f"`{name}.json`" not in text]
     assert unnamed == []
+
+
+def test_the_readme_says_which_model_answers_which_bundle(reader: FhirReader) -> None:
+    """The model here is one of the PHQ-9."""
+    rows = [row.split("|") for row in (FOLDER / "README.md").read_text("utf-8").splitlines()]
+    named = {
+        row[1].split("`")[1].removesuffix(".json"): row[2].strip()
+        for row in rows
+        if len(row) == 5 and "`bundle-" in row[1]
+    }
+    assert named.keys() == {name for name in NAMES if name.startswith("bundle-")}
+    for name, model in named.items():
+        if model != "any":
+            reading = read(reader, name)
+            assert reading.patient.depression_instrument == model
+            with contextlib.nullcontext() if model == "PHQ-9" else pytest.raises(RequestError):
+                reader.predict(reading)
 
 
 def test_total_and_answers_describe_the_same_person(reader: FhirReader) -> None:
