@@ -32,6 +32,8 @@ min_patients_a_leaf = [20]
 penalties = [0.03]
 [stability]
 replicates = 5
+[course]
+landmark_weeks = [1, 3]
 """
 
 

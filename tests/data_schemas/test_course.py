@@ -100,12 +100,9 @@ def test_a_stated_instrument_must_be_that_of_the_model() -> None:
     with pytest.raises(DataError) as caught:
         check_course(stated, "PHQ-9")
     # One problem and not two: whether 20 is in range for the PHQ-9 is not the question.
-    assert [str(problem) for problem in caught.value.problems] == [
-        (
-            "course.0.instrument: is not the instrument of the model; scores are not converted "
-            "(allowed: PHQ-9)"
-        )
-    ]
+    (problem,) = caught.value.problems
+    assert (problem.field, problem.allowed) == ("course.0.instrument", "PHQ-9")
+    assert problem.problem == "is not the instrument of the model; scores are not converted"
     assert "HDRS" not in str(caught.value)
 
 

@@ -22,11 +22,13 @@ def quick_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def spine(tmp_path_factory: pytest.TempPathFactory, quick_config: Path) -> Spine:
-    """Simulate 200 patients at 4 sites, a quarter of them scanned, and train on them."""
+    """Simulate 200 patients at 4 sites, a quarter of them scanned; train, the course as well."""
     folder = tmp_path_factory.mktemp("spine")
     size = ("--patients", 200, "--sites", 4, "--scenario", "optimistic")
     tms_response("simulate", "cohort", *size, cwd=folder)
-    trained = tms_response("train", "cohort", "--config", quick_config, "--out", "run", cwd=folder)
+    trained = tms_response(
+        "train", "cohort", "--course", "--config", quick_config, "--out", "run", cwd=folder
+    )
     return Spine(folder, folder / "cohort", folder / "run", trained.stdout)
 
 

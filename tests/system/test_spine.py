@@ -20,7 +20,10 @@ pytestmark = pytest.mark.system
 EVALUATION = ["model", "split", "metric", "threshold", "estimate", "lower", "upper", "n", "outcome"]
 CARD_FILES = {"card.html", "card.md", "card.json"}
 RUN_FILES = {"evaluation.csv", "out_of_fold.csv", "held_out.csv", "stability.csv", "report.html"}
-MODEL_FILES = {"model.json", "booster.txt", "spread.json", *CARD_FILES}
+ARTEFACT = {"model.json", "booster.txt", "spread.json"}
+MODEL_FILES = {*ARTEFACT, *CARD_FILES, "course.json"}
+LANDMARKS = {"week-1", "week-3"}
+COURSE_FILES = {"course.csv", "course_out_of_fold.csv", "course_summary.json"}
 ASK_MLFLOW = """
 import sys, mlflow, pandas
 model = mlflow.pyfunc.load_model("models:/tms-response@champion")
@@ -61,9 +64,12 @@ def test_training_says_where_the_report_and_the_model_lie(spine: Spine) -> None:
 
 
 def test_a_run_leaves_what_it_promises(spine: Spine) -> None:
-    assert {path.name for path in spine.run.iterdir()} >= {*RUN_FILES, *CARD_FILES, "card.toml"}
+    promised = {*RUN_FILES, *CARD_FILES, *COURSE_FILES, "card.toml"}
+    assert {path.name for path in spine.run.iterdir()} >= promised
     assert list(pd.read_csv(spine.run / "evaluation.csv").columns) == EVALUATION
-    assert {path.name for path in (spine.run / "model").iterdir()} == MODEL_FILES
+    assert {path.name for path in (spine.run / "model").iterdir()} == MODEL_FILES | LANDMARKS
+    for folder in LANDMARKS:
+        assert {path.name for path in (spine.run / "model" / folder).iterdir()} == ARTEFACT
 
 
 def test_the_model_tells_patients_apart(in_python: list[Prediction]) -> None:
@@ -124,12 +130,14 @@ def test_the_predict_command_gives_the_same(
 
 
 def test_the_same_seed_gives_the_same_bytes(spine: Spine, quick_config: Path) -> None:
-    tms_response("train", "cohort", "--config", quick_config, "--out", "again", cwd=spine.folder)
-    tables = ["evaluation.csv", "out_of_fold.csv", "held_out.csv", "stability.csv"]
-    same = [*tables, *(f"model/{name}" for name in MODEL_FILES)]
-    again = spine.folder / "again"
+    again = ("--config", quick_config, "--out", "again")
+    tms_response("train", "cohort", "--course", *again, cwd=spine.folder)
+    tables = ["evaluation.csv", "out_of_fold.csv", "held_out.csv", "stability.csv", *COURSE_FILES]
+    artefacts = [f"model/{folder}/{name}" for folder in LANDMARKS for name in ARTEFACT]
+    same = [*tables, *artefacts, *(f"model/{name}" for name in MODEL_FILES)]
+    other = spine.folder / "again"
     assert [
-        name for name in same if (again / name).read_bytes() != (spine.run / name).read_bytes()
+        name for name in same if (other / name).read_bytes() != (spine.run / name).read_bytes()
     ] == []
 
 

@@ -1,5 +1,6 @@
 """Models of the course: better than before treatment, in the same splits, bound to their week."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from course_cohorts import (
 )
 
 from data_schemas.errors import ModelError
+from serving.model_document import LandmarkDocument
 from serving.predictor import ResponsePredictor
 from training.cohort.records import Cohort
 from training.course.judging import BEFORE, COURSE, COURSE_LABELS, RULE
@@ -25,6 +27,7 @@ from training.course.summary import (
     COURSE_OUT_OF_FOLD_FILE,
     CourseSummary,
 )
+from training.learning.fit import fit_predictor
 from training.report.explain import explain
 
 CONFIG = course_config()
@@ -115,6 +118,38 @@ def test_what_is_written_says_how_many_and_what_matters(made: MadeCourse, tmp_pa
         assert landmark.course_share > 0.3
         assert any(driver.of_course for driver in landmark.drivers)
     assert CourseSummary.load(tmp_path.parent) is None
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_model_of_the_others_answers_as_was_judged(
+    cohort: Cohort, made: MadeCourse, number: int
+) -> None:
+    """What is served, asked as in the clinic, is what stands in `course_out_of_fold.csv`."""
+    judged, tables = made.landmarks[number].judged, made.landmarks[number].tables
+    assert judged is not None
+    frame = judged.out_of_fold[judged.out_of_fold["model"] == COURSE]
+    held_out = frame[frame["fold"] == frame["fold"].iloc[0]]
+    others = ~np.isin(np.arange(len(tables.rows)) + 1, held_out["row"])
+    table, landmark = tables.table, tables.landmark
+    learned_from = replace(
+        table, X=table.X[others], y=table.y[others], site=table.site[others], bystanders=None
+    )
+    predictor = fit_predictor(
+        learned_from, cohort.spec, CONFIG, served=judged.served, fingerprint="f" * 64,
+        landmark=LandmarkDocument(
+            week=landmark.week, instrument=landmark.instrument,
+            sessions_a_week=landmark.sessions_a_week,
+        ),
+    )  # fmt: skip
+    given = 0
+    for row, chance in zip(held_out["row"], held_out["probability"], strict=True):
+        member = cohort.trained_on()[tables.rows[row - 1]]
+        answer = predictor.predict(member.patient, course=member.course)
+        if answer.response_probability is not None:
+            given += 1
+            assert answer.response_probability == pytest.approx(chance, abs=1e-9)
+    assert given > 0.8 * len(held_out)
+    assert len(set(held_out["probability"])) > 10
 
 
 def test_a_week_without_two_classes_has_no_model(cohort: Cohort) -> None:
