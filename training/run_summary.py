@@ -96,9 +96,10 @@ def _split_sentence(judged: Judged, table: TrainingTable, config: TrainingConfig
     n_sites = count_sites(table.site)
     few = f"of two patients or more and not {config.validation.minimum_sites}"
     why = {0: "no site of two patients or more is recorded", 1: f"there is one site {few}"}
+    times = "once" if repeats == 1 else f"repeated {repeats} times"
     return (
-        f"{len(judged.splits) // repeats}-fold cross-validation of single patients, repeated "
-        f"{repeats} times, since {why.get(n_sites, f'there are {n_sites} sites {few}')}; "
+        f"{len(judged.splits) // repeats}-fold cross-validation of single patients, {times}, "
+        f"since {why.get(n_sites, f'there are {n_sites} sites {few}')}; "
         "everything was learned anew in each fold."
     )
 

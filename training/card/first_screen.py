@@ -6,7 +6,7 @@ from data_schemas.filled_card import NOT_PROVIDED, CardAnswer, CardStandard
 from training.card.evidence import CardEvidence, figure
 from training.card.performance_facts import interpretation, label_of
 from training.report.first_screen import RESEARCH_ONLY, cautions
-from training.report.words import sentence
+from training.report.words import sentence, sites_words
 
 
 def warnings(evidence: CardEvidence) -> tuple[str, ...]:
@@ -54,12 +54,11 @@ def _what(evidence: CardEvidence) -> CardAnswer:
 def _for_whom(evidence: CardEvidence) -> CardAnswer:
     population, use = evidence.summary.population, evidence.text.use
     kind = "simulated patients" if population.simulated else "patients"
-    sites = "1 site" if population.n_sites == 1 else f"{population.n_sites} sites"
     share = 100 * population.n_events / population.n_patients
     return CardAnswer(
         question="For whom?",
-        short=f"It learned from {population.n_patients} {kind} at {sites}, of whom "
-        f"{population.n_events} ({share:.0f} %) reached the outcome.",
+        short=f"It learned from {population.n_patients} {kind} {sites_words(evidence.summary)}, "
+        f"of whom {population.n_events} ({share:.0f} %) reached the outcome.",
         details=(
             f"Cohort: {population.cohort}. {sentence(population.description)}".strip(),
             f"Treatment: {sentence(population.treatment)}",

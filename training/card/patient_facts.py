@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from data_schemas.filled_card import CardPart
 from training.card.evidence import CardEvidence, figure
 from training.report.first_screen import cautions
-from training.report.words import sentence
+from training.report.words import sentence, sites_known
 from training.small_cells import SMALLEST_CELL
 from training.summary import Characteristic, FlowCount, RunSummary
 
@@ -49,6 +49,8 @@ def _treatment(summary: RunSummary) -> str:
 
 
 def _sites(summary: RunSummary) -> str:
+    if not sites_known(summary):
+        return "Not recorded."
     n = summary.population.n_sites
     return "1 site." if n == 1 else f"{n} sites."
 

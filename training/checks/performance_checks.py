@@ -78,13 +78,17 @@ def _brier_scores(evidence: Evidence) -> dict[str, float]:
 
 def _chance(evidence: Evidence) -> Iterator[str]:
     auroc = evidence.overall("auroc")
-    if auroc is not None and auroc.has_interval and auroc.lower <= 0.5:
+    if auroc is not None and auroc.never_moves:
+        yield "All held-out patients got the same chance: nobody is told from anybody else."
+    elif auroc is not None and auroc.has_interval and auroc.lower <= 0.5:
         yield f"The AUROC is {auroc.text()}, an interval that holds 0.5."
 
 
 def _little_use(evidence: Evidence) -> Iterator[str]:
     auroc = evidence.overall("auroc")
-    if auroc is not None and auroc.has_interval and auroc.upper < CLINICAL_AUROC:
+    if auroc is None or not auroc.has_interval or auroc.never_moves:
+        return
+    if auroc.upper < CLINICAL_AUROC:
         yield f"The AUROC is {auroc.text()}; even its upper end lies below {CLINICAL_AUROC}."
 
 

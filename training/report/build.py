@@ -32,7 +32,7 @@ from training.report.explain import Explanations, load_explanations
 from training.report.first_screen import connectivity_answer, first_screen, scans_words
 from training.report.literature_section import literature_table
 from training.report.tables import ACCURACY, CALIBRATION, Cell, Evaluation, Table, table
-from training.report.words import confidence_percent, sentence
+from training.report.words import confidence_percent, judged_model, sentence, sites_known
 from training.summary import (
     EXPLANATIONS_FILE,
     MODEL_FOLDER,
@@ -96,6 +96,7 @@ def build_report(run_dir: Path) -> Path:
         refused_scans=scan_sections.refused_scans(summary),
         motion=scan_sections.motion_picture(summary),
         target_profile=scan_sections.target_profile(summary),
+        uses_benzodiazepine="benzodiazepine" in predictor.feature_names,
         uses_connectivity=any(f.group == "connectivity" for f in predictor.features),
         models=_models_table(summary),
         course=course_section(run_dir),
@@ -148,6 +149,7 @@ def _performance(summary: RunSummary, evaluation: Evaluation) -> dict[str, Any]:
         "calibration": sections.calibration_picture(summary, evaluation),
         "decision": sections.decision_picture(summary, evaluation),
         "sites": sections.sites_table(summary, evaluation),
+        "sites_known": sites_known(summary),
         "sites_picture": sections.sites_picture(summary, evaluation),
     }
 
@@ -159,6 +161,7 @@ def _robustness(summary: RunSummary, evaluation: Evaluation, run_dir: Path) -> d
         ),
         "other_arms": population_sections.other_arms_table(summary, evaluation),
         "other_arms_words": population_sections.other_arms_sentences(summary, evaluation),
+        "judged": judged_model(summary),
         "subgroups": population_sections.subgroup_tables(summary, evaluation),
         "latest": population_sections.elsewhere_tables(summary, evaluation, "temporal"),
         "elsewhere": population_sections.elsewhere_tables(summary, evaluation, "external"),

@@ -19,14 +19,16 @@ from training.report.words import (
     lower_first,
     pairs_sentence,
     sentence,
+    sites_words,
 )
 from training.small_cells import SMALLEST_CELL
 from training.summary import RunSummary
 
+NO_SIGNAL: Final = "No usable signal was found: it gives every patient the base rate."
 RESEARCH_ONLY: Final = "Research software, not a medical device."
 _HELD_MEANS: Final = (
-    "“Held to it”: on this direction published studies agree, and it was set before training. The "
-    "model could not have found the opposite, so it is no finding of this run."
+    "“Set in advance”: published studies agree on this direction, and the model was held to it. It "
+    "could not have found the opposite, so this is no finding of this run."
 )
 
 
@@ -58,15 +60,18 @@ def first_screen(
     return (
         _what(summary),
         _whom(summary),
-        _how_well(summary, evaluation),
+        _how_well(summary, document, evaluation),
         connectivity_answer(summary, evaluation),
-        _what_matters(strongest, ranking),
+        _what_matters(summary, strongest, ranking),
         _use(summary, document),
     )
 
 
-def _what_matters(strongest: Sequence[str], ranking: str) -> Answer:
-    short = "; ".join(strongest) or "Nothing: everyone gets the same chance"
+def _what_matters(summary: RunSummary, strongest: Sequence[str], ranking: str) -> Answer:
+    nothing = "everyone gets the base rate"
+    if summary.always_abstains is not None:
+        nothing = "the model never answers"
+    short = "; ".join(strongest) or f"Nothing: {nothing}"
     caution = "These are associations in these patients, not causes." if strongest else ""
     held = _HELD_MEANS if HELD in short else ""
     return Answer("What matters most?", f"{short}.", (caution, held, ranking))
@@ -85,41 +90,54 @@ def _whom(summary: RunSummary) -> Answer:
     population = summary.population
     kind = "simulated patients" if population.simulated else "patients"
     rate = population.n_events / population.n_patients
-    sites = "1 site" if population.n_sites == 1 else f"{population.n_sites} sites"
-    who = "" if population.simulated else f" {sentence(population.description)}"
+    who = sentence(population.description)
     return Answer(
         "In whom?",
-        f"{population.n_patients} {kind} at {sites}; {population.n_events} of them "
-        f"({100 * rate:.0f} %) reached the outcome.{who}",
-        (f"Treatment: {sentence(population.treatment)}", sentence(population.description)),
+        f"{population.n_patients} {kind} {sites_words(summary)}; {population.n_events} of them "
+        f"({100 * rate:.0f} %) reached the outcome.{'' if population.simulated else f' {who}'}",
+        (f"Treatment: {sentence(population.treatment)}", who if population.simulated else ""),
     )
 
 
-def _how_well(summary: RunSummary, evaluation: Evaluation) -> Answer:
-    model = judged_model(summary)
+def _how_well(summary: RunSummary, document: ModelDocument, evaluation: Evaluation) -> Answer:
+    question, model = "How well?", judged_model(summary)
     auroc = evaluation.estimate(model, "auroc")
     if auroc is None:
-        return Answer("How well?", "This could not be estimated.", (summary.split,))
-    slope = evaluation.estimate(model, "calibration_slope")
-    details = (
-        _whose_figure(summary),
-        pairs_sentence(auroc, within_sites=summary.split_name == LEAVE_ONE_SITE_OUT),
-        chance_verdict(auroc),
-        calibration_verdict(slope) if slope is not None and slope.has_interval else "",
+        return Answer(question, "This could not be estimated.", (summary.split,))
+    measured = (
         f"Measured in patients who were held out: {lower_first(summary.split)}",
         best_sentence(summary, evaluation),
     )
+    if auroc.never_moves:
+        told = (
+            f"AUROC {auroc.number()}, no better than a coin: all held-out patients got the same "
+            "figure, so there is no interval."
+        )
+        return Answer(question, told, measured)
+    slope = evaluation.estimate(model, "calibration_slope")
+    details = (
+        _whose_figure(summary, document),
+        pairs_sentence(auroc, within_sites=summary.split_name == LEAVE_ONE_SITE_OUT),
+        chance_verdict(auroc),
+        calibration_verdict(slope) if slope is not None and slope.has_interval else "",
+        *measured,
+    )
     whose = "" if model == summary.served_model else ", of a model that is not served"
     figure = f"AUROC {auroc.text()}, {confidence_percent(summary)} interval{whose}."
-    short = figure + against_chance(auroc)
-    return Answer("How well?", short, details)
+    return Answer(question, figure + against_chance(auroc), details)
 
 
-def _whose_figure(summary: RunSummary) -> str:
+def _whose_figure(summary: RunSummary, document: ModelDocument) -> str:
     """Say so where the figure is not that of the served model."""
     model = judged_model(summary)
     if model == summary.served_model:
-        return ""
+        if not document.serves_base_rate:
+            return ""
+        return (
+            "This is the figure of models learned in the same way with patients held out. The one "
+            "that is served learned from all, found no usable signal, and gives everyone the base "
+            "rate."
+        )
     label = next(each.label for each in summary.models if each.name == model)
     return (
         f"This is the figure of the comparator “{label}”: the model that is served gives everyone "
@@ -132,15 +150,19 @@ def connectivity_answer(summary: RunSummary, evaluation: Evaluation) -> Answer:
     question = "Did brain connectivity help?"
     if LIGHTGBM_BOTH not in {model.name for model in summary.models}:
         reason = (
-            "the cohort has no usable scan"
-            if summary.always_abstains is None
-            else "there are too few patients to compare models with and without it"
+            "there are too few patients to compare models with and without it"
+            if summary.always_abstains is not None
+            else "no scan of the cohort could be used"
+            if summary.connectomes.n_read
+            else "the cohort has no brain scans"
         )
         return Answer(question, f"Not tested: {reason}.", ())
     gain = evaluation.estimate(f"{LIGHTGBM_BOTH} - {LIGHTGBM_CLINICAL}", "auroc")
     read = (scans_words(summary),)
     if gain is None or not gain.has_interval:
         return Answer(question, "Not shown: the difference could not be estimated.", read)
+    if gain.never_moves:
+        return Answer(question, "Not shown: with it and without it, all got the same figure.", read)
     if gain.lower > 0:
         short = "Yes, measurably"
     elif gain.upper < 0:
@@ -179,9 +201,12 @@ def _use(summary: RunSummary, document: ModelDocument) -> Answer:
     question, found = "Can I use it?", cautions(summary, document)
     if summary.always_abstains is not None:
         why = sentence(summary.always_abstains)
-        return Answer(question, f"No. This model never answers. {why}", found)
+        never = "" if "never answers" in why else "This model never answers. "
+        return Answer(question, f"No. {never}{why}", found)
     # The banner says already that it is no medical device; the next reason is about this run.
     short = f"For research only, never to decide about a patient. {found[1]}"
+    if document.serves_base_rate and found[1] != NO_SIGNAL:
+        short = f"{short} {NO_SIGNAL}"
     return Answer(question, short, found)
 
 
@@ -206,8 +231,8 @@ def cautions(summary: RunSummary, document: ModelDocument) -> tuple[str, ...]:
             f"Patients of the {others} arm were trained on too, so it speaks of improvement in "
             "general and not of response to the treatment."
         )
-    if summary.always_abstains is None and document.calibration.slope == 0:
-        found.append("No usable signal was found: it gives every patient the base rate.")
+    if summary.always_abstains is None and document.serves_base_rate:
+        found.append(NO_SIGNAL)
     if summary.external is None:
         found.append("It has not been tested on patients of any other study.")
     else:

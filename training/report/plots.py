@@ -6,6 +6,7 @@ Each function takes a table whose columns it names, and returns the picture as S
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import numpy as np
 import pandas as pd
 from matplotlib import style
 from matplotlib.axes import Axes
@@ -29,6 +30,9 @@ from training.report.canvas import (
 
 _VALUE_STEP: Final = 0.05  # of the thresholds whose values can be pointed at
 _BIN_WIDTH: Final = 0.05  # of the "distribution_..." rows of evaluation.csv
+# Of the thresholds at which a thinner curve has its interval drawn.
+_INTERVAL_STEP: Final = 0.2
+_INTERVAL_SHIFT: Final = 0.04
 
 
 def plot_roc(curves: pd.DataFrame, labels: Mapping[str, str], emphasised: str) -> str:
@@ -210,13 +214,15 @@ def _draw_curves(  # noqa: PLR0917
     scale: float = 100,
 ) -> list[Value]:
     values = []
-    for model, label in labels.items():
+    for place, (model, label) in enumerate(labels.items()):
         curve = curves[curves["model"] == model]
         if curve.empty:
             continue
         look, main = MODEL_STYLES[model], model == emphasised
         if main:
             _fill(axes, curve, look.colour)
+        else:
+            _draw_bars(axes, curve, look.colour, place)
         axes.plot(
             curve["threshold"], curve["estimate"], color=look.colour, linestyle=look.dash,
             linewidth=2.2 if main else 1.2, label=label, zorder=3 if main else 2,
@@ -231,6 +237,19 @@ def _draw_curves(  # noqa: PLR0917
 def _fill(axes: Axes, curve: pd.DataFrame, colour: str) -> None:
     axes.fill_between(
         curve["threshold"], curve["lower"], curve["upper"], color=colour, alpha=0.18, linewidth=0
+    )
+
+
+def _draw_bars(axes: Axes, curve: pd.DataFrame, colour: str, place: int) -> None:
+    """Draw a thinner curve's interval at a few thresholds, beside those of the other curves."""
+    ends = curve["threshold"].min(), curve["threshold"].max()
+    wanted = np.arange(_INTERVAL_STEP / 2 + _INTERVAL_SHIFT * place, 1, _INTERVAL_STEP)
+    near = [
+        int((curve["threshold"] - at).abs().argmin()) for at in wanted if ends[0] <= at <= ends[1]
+    ]
+    rows = curve.iloc[near]
+    axes.vlines(
+        rows["threshold"], rows["lower"], rows["upper"], color=colour, linewidth=0.9, alpha=0.75
     )
 
 

@@ -14,7 +14,7 @@ from training.report.tables import (
     Evaluation,
     Metric,
     Table,
-    estimate_cell,
+    metric_cell,
     table,
 )
 from training.report.words import judged_model
@@ -55,7 +55,7 @@ def missing_outcomes_table(summary: RunSummary, evaluation: Evaluation, split: s
     primary = [
         Cell("Known ones only (the main result)"),
         _patients(found(model, "brier")),
-        *(estimate_cell(found(model, name), m.digits) for name, m in _SHORT.items()),
+        *(metric_cell(name, found(model, name), m) for name, m in _SHORT.items()),
     ]
     rows = [primary, *(_row(evaluation, model, place, label) for label, place in assumed.items())]
     return table("How much the unknown outcomes could change", header, rows)
@@ -150,7 +150,7 @@ def _elsewhere_table(
         [
             Cell(model.label, mark="served" if model.name == summary.served_model else ""),
             *(
-                estimate_cell(evaluation.at(model.name, split, name), metric.digits)
+                metric_cell(name, evaluation.at(model.name, split, name), metric)
                 for name, metric in metrics.items()
             ),
         ]
@@ -253,7 +253,7 @@ def _row(evaluation: Evaluation, model: str, split: str, label: str) -> list[Cel
     found = {name: evaluation.at(model, split, name) for name in _SHORT}
     known = max(filter(None, found.values()), key=lambda estimate: estimate.n, default=None)
     cells = [
-        estimate_cell(found[name], metric.digits) if found[name] else Cell("-")
+        metric_cell(name, found[name], metric) if found[name] else Cell("-")
         for name, metric in _SHORT.items()
     ]
     return [Cell(label), _patients(known), *cells]

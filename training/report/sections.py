@@ -9,13 +9,16 @@ import pandas as pd
 from training.learning.models import BASE_RATE
 from training.report.plots import plot_calibration, plot_decision_curve, plot_intervals, plot_roc
 from training.report.tables import (
+    ACCURACY,
+    CALIBRATION,
+    SLOPE,
     Cell,
     Estimate,
     Evaluation,
     Metric,
     Picture,
     Table,
-    estimate_cell,
+    metric_cell,
     picture,
     table,
 )
@@ -26,10 +29,8 @@ _ROC_RATES = (0.1, 0.2, 0.3, 0.5)
 _CALIBRATION_STEP = 0.1
 _DECISION_THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6)
 FEW_EVENTS: Final = 10
-_OF_SITES: Final = {
-    "auroc": "AUROC", "o_to_e": "Observed to expected", "calibration_slope": "Slope",
-}  # fmt: skip
-_TERMS: Final = {"auroc": "auroc", "o_to_e": "o-to-e", "calibration_slope": "calibration-slope"}
+_OF_SITES: Final = {"auroc": "AUROC", "o_to_e": "Observed to expected", SLOPE: "Slope"}
+_SITE_METRICS: Final = {name: {**ACCURACY, **CALIBRATION}[name] for name in _OF_SITES}
 # What is summarised over sites by random effects, on which scale.
 _SCALES: Final = {"auroc": "logit", "o_to_e": "log"}
 
@@ -54,7 +55,7 @@ def metrics_table(
         cells = [Cell(model.label, mark="served" if model.name == summary.served_model else "")]
         for name, metric in shown.items():
             estimate = evaluation.estimate(model.name, name)
-            cells.append(estimate_cell(estimate, metric.digits, best=model.name in best[name]))
+            cells.append(metric_cell(name, estimate, metric, best=model.name in best[name]))
         rows.append(cells)
     header = [Cell("Model"), *(Cell(m.label, anchor=m.term) for m in shown.values())]
     return table(f"{caption}, with {confidence_percent(summary)} intervals", header, rows)
@@ -94,10 +95,11 @@ def _interval_rows(found: Mapping[str, tuple[str, Estimate]]) -> pd.DataFrame:
 def roc_picture(summary: RunSummary, evaluation: Evaluation) -> Picture | None:
     """Draw the ROC curves, with sensitivities at a few rates of false alarms beside them."""
     labels = {name: label for name, label in model_labels(summary).items() if name != BASE_RATE}
+    labels = {name: label for name, label in labels.items() if _ranks(evaluation, name)}
     curves = evaluation.curves(labels, "roc_sensitivity")
-    if curves.empty:
-        return None
     main = judged_model(summary)
+    if main not in set(curves["model"]):
+        return None
     rows = [
         [labels[name], *(curve_cell(curves, name, rate, percent=True) for rate in _ROC_RATES)]
         for name in labels
@@ -106,8 +108,9 @@ def roc_picture(summary: RunSummary, evaluation: Evaluation) -> Picture | None:
     header = ["Model", *(f"{100 * rate:.0f} %" for rate in _ROC_RATES)]
     found = curve_cell(curves, main, 0.2, percent=True).text
     auroc = evaluation.estimate(main, "auroc")
+    plural = "" if len(rows) == 1 else "s"
     alt = (
-        f"ROC curves of {len(rows)} models. {labels.get(main, main)}: AUROC "
+        f"ROC curve{plural} of {len(rows)} model{plural}. {labels.get(main, main)}: AUROC "
         f"{auroc.text() if auroc else 'not estimated'}; at 20 % false alarms it finds {found} of "
         "those who reach the outcome."
     )
@@ -115,10 +118,16 @@ def roc_picture(summary: RunSummary, evaluation: Evaluation) -> Picture | None:
         plot_roc(curves, labels, main),
         alt,
         "How many of those who reach the outcome are found, at the price of how many false "
-        "alarms. The band is the interval of the thick curve. A useless model follows the dotted "
-        "line.",
+        "alarms. The band is the interval of the thick curve, upright lines are those of the "
+        "others. A useless model follows the dotted line.",
         table("Share found (sensitivity), by share of false alarms", header, rows),
     )
+
+
+def _ranks(evaluation: Evaluation, model: str) -> bool:
+    """Whether a model gave held-out patients different chances."""
+    auroc = evaluation.estimate(model, "auroc")
+    return auroc is not None and not auroc.never_moves
 
 
 def curve_cell(curves: pd.DataFrame, model: str, threshold: float, *, percent: bool) -> Cell:
@@ -131,6 +140,8 @@ def curve_cell(curves: pd.DataFrame, model: str, threshold: float, *, percent: b
     scale, digits, unit = (100, 0, " %") if percent else (1, 3, "")
     ends = [scale * float(row[name]) for name in ("lower", "upper")]
     interval = "" if any(map(isnan, ends)) else f"{ends[0]:z.{digits}f} to {ends[1]:z.{digits}f}"
+    if not percent and ends == [0, 0]:
+        interval = "nobody is above it"
     return Cell(f"{scale * float(row['estimate']):z.{digits}f}{unit}", interval)
 
 
@@ -139,7 +150,8 @@ def calibration_picture(summary: RunSummary, evaluation: Evaluation) -> Picture 
     main = judged_model(summary)
     curve = evaluation.curves([main], "calibration_curve")
     spread = evaluation.curves([main], "distribution_event", "distribution_nonevent")
-    if curve.empty or spread.empty:
+    # Drawn without its interval, a curve would promise what few patients cannot tell.
+    if curve.empty or spread.empty or curve["lower"].isna().all():
         return None
     slope = evaluation.estimate(main, "calibration_slope")
     ends = curve.iloc[[0, -1]]
@@ -150,15 +162,21 @@ def calibration_picture(summary: RunSummary, evaluation: Evaluation) -> Picture 
     return picture(
         plot_calibration(curve, spread, main),
         f"Calibration of {model_labels(summary)[main]}: the outcome came in {reached}; "
-        f"calibration slope {slope.text() if slope else 'not estimated'}.",
+        f"calibration slope {_slope_words(slope)}.",
         f"{model_labels(summary)[main]}. Above: of patients given a chance, how many reached the "
-        f"outcome; the dotted line is perfect agreement. {_band_words(curve)} Below: how the "
+        f"outcome; the dotted line is perfect agreement. The band is the interval. Below: how the "
         "chances were spread among those who reached the outcome (upwards) and those who did not "
         "(downwards).",
         table(
             "Observed where predicted", ["Predicted chance", "Observed"], curve_rows(curve, main)
         ),
     )
+
+
+def _slope_words(slope: Estimate | None) -> str:
+    if slope is None:
+        return "not estimated"
+    return f"{slope.text()}, unsteady" if slope.is_unsteady_slope else slope.text()
 
 
 def curve_rows(curve: pd.DataFrame, model: str) -> list[list[object]]:
@@ -208,12 +226,6 @@ def slopes_sentence(summary: RunSummary, evaluation: Evaluation) -> str:
     )
 
 
-def _band_words(curve: pd.DataFrame) -> str:
-    if curve["lower"].isna().all():
-        return "There are too few patients, or too narrow predictions, for an interval."
-    return "The band is the interval."
-
-
 def decision_picture(summary: RunSummary, evaluation: Evaluation) -> Picture | None:
     """Draw net benefit, where it was evaluated."""
     labels = {name: label for name, label in model_labels(summary).items() if name != BASE_RATE}
@@ -239,7 +251,8 @@ def decision_picture(summary: RunSummary, evaluation: Evaluation) -> Picture | N
         plot_decision_curve(curves, all_rows, labels, main),
         f"Decision curve: the net benefit of {labels[main]} lies {where}.",
         "What deciding by the model would gain over treating everybody or nobody, if one would "
-        "treat above a threshold. It does not say that anybody should go untreated.",
+        "treat above a threshold. The band is the interval of the thick curve, upright lines are "
+        "those of the others. It does not say that anybody should go untreated.",
         table("Net benefit", ["Threshold", labels[main], "Treat everybody"], rows),
     )
 
@@ -249,15 +262,23 @@ def sites_table(summary: RunSummary, evaluation: Evaluation) -> Table:
     main = judged_model(summary)
     found = {name: evaluation.sites(main, name) for name in _OF_SITES}
     shown = [name for name, sites in found.items() if sites]
-    heads = [Cell(f"{_OF_SITES[name]} when held out", anchor=_TERMS[name]) for name in shown]
+    heads = [
+        Cell(f"{_OF_SITES[name]} when held out", anchor=_SITE_METRICS[name].term) for name in shown
+    ]
     rows = [
-        [*_site_cells(site), *(estimate_cell(found[name].get(site.site)) for name in shown)]
+        [
+            *_site_cells(site),
+            *(metric_cell(name, found[name].get(site.site), _SITE_METRICS[name]) for name in shown),
+        ]
         for site in summary.sites
     ]
     summarised = {name: evaluation.average_site(main, name) for name in _SCALES}
     if any(summarised[name] for name in shown if name in summarised):
         average = [
-            estimate_cell(summarised[name]) if name in summarised else Cell("") for name in shown
+            metric_cell(name, summarised[name], _SITE_METRICS[name])
+            if name in summarised
+            else Cell("")
+            for name in shown
         ]
         rows.append([Cell("Average site (random effects)"), Cell(""), Cell(""), *average])
     caption = "Patients at each site; small counts, and what would tell them, are withheld"

@@ -4,7 +4,7 @@ import base64
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan
 from pathlib import Path
 from typing import Final, Literal
@@ -50,6 +50,17 @@ CALIBRATION: Final = {
     "ici": Metric("Average error, ICI (ideal 0)", "ici", 3),
 }
 
+SLOPE: Final = "calibration_slope"
+# As far as from chances that mean nothing (0) to chances half as far apart as they should be (2).
+_WIDEST_SLOPE: Final = 2.0
+_UNSTEADY: Final = "(unsteady)"
+_UNSTEADY_NOTE: Final = (
+    "Unsteady: the interval of such a slope is longer than 2, so it does not tell chances that "
+    "mean nothing (0) from chances that are half as far apart as they should be (2). The patients "
+    "are too few, or their chances too alike; where chances hardly differ at all, a slope may be "
+    "of any size."
+)
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -64,6 +75,16 @@ class Estimate:
     def has_interval(self) -> bool:
         """Whether both ends are known."""
         return not (isnan(self.lower) or isnan(self.upper))
+
+    @property
+    def never_moves(self) -> bool:
+        """Whether the interval is the value alone, as where every patient has the same chance."""
+        return self.lower == self.value == self.upper
+
+    @property
+    def is_unsteady_slope(self) -> bool:
+        """Whether, as a calibration slope, it is too uncertain to be read."""
+        return self.has_interval and self.upper - self.lower > _WIDEST_SLOPE
 
     def number(self, digits: int = 2, sign: str = "") -> str:
         """Return the number alone, rounded; "not defined" where there is none."""
@@ -100,13 +121,33 @@ def estimate_cell(
     return Cell(estimate.number(digits, sign), estimate.interval(digits, sign), mark)
 
 
+def metric_cell(
+    name: str, estimate: Estimate | None, metric: Metric, *, best: bool = False
+) -> Cell:
+    """Return an estimate of a metric above its interval, with what forbids to read it."""
+    cell = estimate_cell(estimate, metric.digits, best=best)
+    if estimate is None:
+        return cell
+    if name == SLOPE and estimate.is_unsteady_slope:
+        return replace(cell, detail=f"{cell.detail} {_UNSTEADY}")
+    if name == "auroc" and estimate.never_moves:
+        return replace(cell, detail="the same chance for all")
+    return cell
+
+
 @dataclass(frozen=True)
 class Table:
-    """A table with its caption; the first cell of each row is the row's header."""
+    """A table with its caption and notes; the first cell of each row is the row's header."""
 
     caption: str
     header: tuple[Cell, ...]
     rows: tuple[tuple[Cell, ...], ...]
+
+    @property
+    def note(self) -> str:
+        """What has to be said below it; empty where nothing has."""
+        details = (cell.detail for row in self.rows for cell in row)
+        return _UNSTEADY_NOTE if any(_UNSTEADY in detail for detail in details) else ""
 
 
 @dataclass(frozen=True)

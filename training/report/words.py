@@ -6,6 +6,7 @@ from typing import Final
 
 from features.table import LOG_MONTHS, YES_NO
 from training.learning.models import BASE_RATE
+from training.learning.splits import UNKNOWN_SITE
 from training.report.tables import ACCURACY, Estimate, Evaluation, Metric
 from training.summary import RunSummary
 
@@ -20,7 +21,7 @@ DOMAINS: Final[Mapping[str, str]] = {
 }
 # Below it, higher and lower values of an input push the prediction either way.
 _CLEAR_DIRECTION: Final = 0.5
-HELD: Final = "held to it"
+HELD: Final = "set in advance"
 
 
 def against_chance(auroc: Estimate) -> str:
@@ -127,6 +128,12 @@ def calibration_verdict(slope: Estimate) -> str:
     figure = f"(calibration slope {slope.text()}, ideal 1)"
     if slope.upper < 0:
         return f"Higher chances went with fewer outcomes, so they mean nothing {figure}."
+    if slope.is_unsteady_slope and slope.lower <= 1 <= slope.upper:
+        return (
+            "Whether its chances are too extreme or too timid cannot be told: in these "
+            f"{slope.n} patients the calibration slope, ideally 1, may be anything from "
+            f"{slope.interval()}."
+        )
     if slope.upper < 1:
         return f"Its chances are too extreme: high ones too high, low ones too low {figure}."
     if slope.lower > 1:
@@ -167,6 +174,19 @@ def value_words(value: float, unit: str) -> str:
         value, unit = round(expm1(value)), "months"
     one_of_them = value == 1 and unit in {"years", "months", "trials", "sessions", "points"}
     return f"{value:z.3g} {unit.removesuffix('s') if one_of_them else unit}".rstrip()
+
+
+def sites_known(summary: RunSummary) -> bool:
+    """Whether the site of any patient is recorded."""
+    return any(site.site != UNKNOWN_SITE for site in summary.sites)
+
+
+def sites_words(summary: RunSummary) -> str:
+    """Return "at 8 sites", or that the site is not recorded, to follow a number of patients."""
+    if not sites_known(summary):
+        return f"({UNKNOWN_SITE})"
+    n_sites = summary.population.n_sites
+    return f"at {n_sites} site" if n_sites == 1 else f"at {n_sites} sites"
 
 
 def confidence_percent(summary: RunSummary) -> str:

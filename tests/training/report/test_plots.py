@@ -243,6 +243,14 @@ def test_a_value_lies_where_it_is_drawn() -> None:
     assert any(abs(x - at[0]) < 0.2 and abs(y - at[1]) < 0.2 for at in marks)
 
 
+@pytest.mark.parametrize("name", ["roc", "decision"])
+def test_the_thinner_curves_have_their_intervals_too(name: str) -> None:
+    bars = parsed(drawn(name)).findall(f".//{SVG}g[@id]")
+    stacks = [group for group in bars if group.attrib["id"].startswith("LineCollection")]
+    assert len(stacks) == len(MODEL_LABELS) - 1
+    assert all(len(stack.findall(f"{SVG}path")) >= 3 for stack in stacks)
+
+
 def test_nothing_of_single_patients_can_be_pointed_at() -> None:
     assert hidden_values("beeswarm") == []
 

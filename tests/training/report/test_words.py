@@ -80,7 +80,7 @@ def test_an_auroc_is_told_as_pairs() -> None:
 def test_directions_in_words(direction: float, yes_no: bool, said: str) -> None:
     assert direction_words(direction, yes_no=yes_no) == said
     held = direction_words(direction, yes_no=yes_no, held=True)
-    assert held == (f"{said} (held to it)" if "the chance" in said else said)
+    assert held == (f"{said} (set in advance)" if "the chance" in said else said)
 
 
 @pytest.mark.parametrize(
