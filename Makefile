@@ -27,8 +27,8 @@ train: $(READY) $(if $(filter data/simulated,$(COHORT:/=)),$(SIMULATED)) ## Trai
 	if [ -f "$$folder/fetch.py" ]; then $(BIN)/python "$$folder/fetch.py"; fi
 	@$(BIN)/tms-response train "$(COHORT)" $(if $(DATA),--data "$(DATA)") $(if $(OUT),--out "$(OUT)") $(if $(CONFIG),--config "$(CONFIG)")
 
-test: $(READY) ## Run the tests
-	@$(BIN)/python -m pytest
+test: $(READY) ## Run the tests, each file in one process, as many at once as there are cores (4 at most)
+	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 check: $(READY) ## Format, lint, types, import direction, file lengths, locks and schemas
 	$(BIN)/ruff format --check

@@ -114,7 +114,7 @@ def test_the_whole_cortex_equals_a_double_loop() -> None:
 
 
 # A plan is made for each new order of labels.
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_permuted_labels_give_the_same_numbers_to_the_last_bit(seed: int) -> None:
     connectome = whole_cortex()

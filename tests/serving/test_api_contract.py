@@ -81,7 +81,7 @@ def test_every_operation_keeps_its_promises(
     if path.endswith("/predict_batch"):
         broken_by_design.append(negative_data_rejection)
 
-    @settings(max_examples=n, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=n, suppress_health_check=list(HealthCheck))
     @given(case=api[path][method].as_strategy(generation_mode=mode))
     def keeps_its_promises(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(excluded_checks=broken_by_design)

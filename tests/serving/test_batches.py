@@ -37,7 +37,7 @@ def without_id(answer: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in answer.items() if name != "prediction_id"}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_a_row_is_answered_as_if_it_were_alone(
     app: FastAPI, records: list[dict[str, Any]], data: st.DataObject

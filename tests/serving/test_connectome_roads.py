@@ -120,9 +120,7 @@ def scans(draw: st.DrawFn) -> Connectome:
     return scan.model_copy(update={**facts, "coverage": coverage})
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(scan=scans())
 def test_every_road_gives_the_same_answer(
     app: FastAPI, network_predictor: ResponsePredictor, record: dict[str, Any], scan: Connectome

@@ -327,7 +327,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(visits=JSON)
 def test_whatever_is_sent_as_a_course_is_answered_or_refused(app: FastAPI, visits: object) -> None:
     record = {**PATIENT, "course": visits}

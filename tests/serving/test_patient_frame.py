@@ -38,7 +38,7 @@ def test_patients_come_back_as_they_were() -> None:
         assert after.model_dump_json() == before.model_dump_json()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(
         st.fixed_dictionaries(

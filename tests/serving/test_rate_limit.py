@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from clocks import Clock
 from fastapi import FastAPI
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from served_models import ask
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -19,7 +19,6 @@ from serving.rate_limit import RateLimited, TokenBuckets
 from serving.settings import RATE_VARIABLE, WORKERS_VARIABLE
 
 
-@settings(deadline=None)
 @given(
     per_minute=st.floats(1, 1000),
     pauses=st.lists(st.floats(0, 30), min_size=1, max_size=200),
@@ -38,7 +37,6 @@ def test_no_more_than_the_rate_and_one_burst_are_let_through(
     assert allowed <= burst + (clock.now - 1000.0) * per_minute / 60 + 1e-6
 
 
-@settings(deadline=None)
 @given(per_minute=st.floats(1, 1000))
 def test_the_wait_that_is_named_is_enough_and_needed(per_minute: float) -> None:
     clock = Clock()

@@ -139,7 +139,7 @@ def test_a_refusal_is_short_however_long_the_labels_are(app: FastAPI) -> None:
     assert len(response.content) < 1_000
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(filename=st.text(max_size=300))
 def test_nothing_of_a_name_is_kept_but_what_tells_the_format(filename: str) -> None:
     kept = neutral_name(filename)
@@ -149,7 +149,7 @@ def test_nothing_of_a_name_is_kept_but_what_tells_the_format(filename: str) -> N
     assert neutral_name(f"{filename}_relmat.tsv").endswith("_relmat.tsv")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_a_damaged_form_is_answered_or_refused(app: FastAPI, data: st.DataObject) -> None:
     body = bytearray(form(PATIENT, SCAN)[0])

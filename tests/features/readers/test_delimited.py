@@ -22,7 +22,7 @@ XCPD_NAMES = (
     "sub-01_task-rest_space-fsLR_atlas-4S456Parcels_den-91k_stat-pearsoncorrelation_relmat.tsv",
     "sub-01_ses-pre_space-MNI152NLin6Asym_seg-4S456Parcels_stat-pearsoncorrelation_relmat.tsv",
 )
-any_name = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+any_name = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def correlations(n_parcels: int = len(LABELS), seed: int = 0) -> npt.NDArray[np.float64]:

@@ -23,9 +23,7 @@ SERIES = pd.DataFrame(draw_series(12), columns=list(LABELS))
 MATRIX = SERIES.corr()
 # NumPy remarks on headers that Python 2 might have written.
 pytestmark = pytest.mark.filterwarnings("ignore:Reading .* header parsing")
-any_bytes = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60
-)
+any_bytes = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 
 
 def conn(*, compressed: bool) -> bytes:

@@ -46,7 +46,7 @@ def whole(app: FastAPI) -> dict[str, Any]:
     return ehr.body(service, selections=["ServiceRequest/order"], draftOrders=drafts)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.sampled_from(STRANGE)), max_size=2))
 def test_every_mutation_is_answered_or_refused(
     app: FastAPI, whole: dict[str, Any], mutations: list[tuple[float, Any]]

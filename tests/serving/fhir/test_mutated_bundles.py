@@ -37,7 +37,7 @@ def places(content: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
 PLACES = list(places(WHOLE))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from(STRANGE)), max_size=3))
 def test_every_mutation_is_read_or_refused(
     reader: FhirReader, mutations: list[tuple[tuple[Any, ...], Any]]

@@ -35,7 +35,7 @@ def with_features(document: ModelDocument, known: set[str]) -> ModelDocument:
     return document.model_copy(update={"features": features, "sites": (), "required_fields": ()})
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(known=st.sets(st.sampled_from(sorted(FEATURES))))
 def test_every_field_that_the_known_features_need_is_asked_for_once_and_no_other(
     network_predictor: ResponsePredictor, known: set[str]

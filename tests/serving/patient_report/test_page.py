@@ -37,9 +37,7 @@ def steps(page: str) -> list[float]:
     return [float(step) for step in re.findall(r'data-step="([^"]+)"', page)]
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(patient=any_patients(extra_names=("grip_kg",)))
 def test_any_patient_has_a_page_that_says_what_the_answer_says(
     network_predictor: ResponsePredictor, patient: Patient

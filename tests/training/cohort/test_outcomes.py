@@ -69,9 +69,7 @@ def _outcomes(study: Study, spec: str, files: dict[str, str | bytes]) -> list[Ou
     return [member.outcome for member in read_cohort(study.write()).members]
 
 
-@settings(
-    max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(scores=SCORES)
 def test_wide_long_beside_and_items_agree(
     study: Study, scores: list[tuple[list[int], list[int] | None]]

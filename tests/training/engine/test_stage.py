@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from cohort_tables import quick_config
 from engine_tasks import Shared, an_object, nothing, summed
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -111,7 +111,6 @@ def test_nothing_is_left_of_a_result_that_could_not_be_written(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(
         st.text("abc_", min_size=1, max_size=3),

@@ -31,7 +31,7 @@ def every_auroc(y: BoolArray, p: FloatArray, group: IntArray, unknown: BoolArray
     return found
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(
         # Few values, so that ties are common.

@@ -71,7 +71,7 @@ def test_logistic_fit_equals_a_general_optimiser() -> None:
         assert loss(b, w) <= best.fun + 1e-9
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.floats(0.2, 5), st.floats(-2, 2))
 def test_stretching_and_shifting_log_odds_moves_slope_and_intercept(
     stretch: float, shift: float

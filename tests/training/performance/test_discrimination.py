@@ -30,7 +30,7 @@ def one_group(n: int) -> IntArray:
     return np.zeros(n, dtype=np.int64)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 8]))
 def test_one_group_gives_the_usual_areas(seed: int, decimals: int) -> None:
     y, p, _, weights = sample(seed, decimals=decimals)
@@ -41,7 +41,7 @@ def test_one_group_gives_the_usual_areas(seed: int, decimals: int) -> None:
     assert auprc(y, p, weights) == pytest.approx(np.array(precisions), abs=1e-12)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 8]))
 def test_roc_curve_is_that_of_scikit_learn_between_its_corners(seed: int, decimals: int) -> None:
     y, p, _, weights = sample(seed, decimals=decimals)

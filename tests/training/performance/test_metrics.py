@@ -105,7 +105,7 @@ def test_net_benefit_equals_the_published_decision_curve() -> None:
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1))
 def test_net_benefit_lies_between_its_references_and_the_event_rate(seed: int) -> None:
     y, p, weights = sample(n=30, seed=seed)

@@ -60,7 +60,7 @@ def outcomes(seed: int, n: int = 40) -> tuple[BoolArray, FloatArray]:
     return y, p
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1))
 def test_delong_equals_all_pairs_compared_one_by_one(seed: int) -> None:
     y, p = outcomes(seed)

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cohort_tables import minimal_spec, quick_config, simulated_table
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 from scipy.stats import spearmanr
@@ -194,7 +194,6 @@ def test_examples_are_low_middle_and_high(explanations: Explanations) -> None:
 contributions_of_one = st.lists(st.floats(-3, 3), min_size=1, max_size=8)
 
 
-@settings(deadline=None)  # a busy machine is not a defect
 @given(contributions_of_one, st.integers(1, 8), st.data())
 def test_a_waterfall_leads_from_the_baseline_to_the_prediction(
     phi: list[float], n_shown: int, data: st.DataObject
@@ -216,7 +215,6 @@ def test_a_waterfall_leads_from_the_baseline_to_the_prediction(
 known_or_not = st.one_of(st.just(np.nan), st.floats(-100, 100), st.integers(0, 3).map(float))
 
 
-@settings(deadline=None)
 @given(st.lists(known_or_not, min_size=1, max_size=60))
 def test_a_band_is_shown_only_when_five_share_it(values: list[float]) -> None:
     words = value_bands(np.array(values), yes_no=False)

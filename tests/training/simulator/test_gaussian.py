@@ -51,7 +51,7 @@ def test_nodes_average_a_function_over_the_interval(low: float, high: float) -> 
     assert expit(nodes[0]) @ weights == pytest.approx(density.expect(expit), abs=5e-4)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(mean=st.floats(-4, 4), variance=st.floats(0, 3))
 def test_the_logistic_mean_equals_an_integral(mean: float, variance: float) -> None:
     mine = mean_logistic(np.array([mean]), np.array([variance]))[0]
