@@ -88,12 +88,13 @@ def add_week(folder: Path, model: str, slope: float) -> Path:
         week=1, split_name=LOSO, model_version=at_week.identity.version, always_abstains=None,
         no_model=None, course_share=None, drivers=(),
         counts=LandmarkCounts(
-            listed=160, stopped=0, not_scored=0, outcome_unknown=0, learned_from=160, events=80
+            listed=160, stopped=0, stopped_known=0, stopped_events=None, not_scored=0,
+            outcome_unknown=0, learned_from=160, events=80,
         ),
     )  # fmt: skip
     CourseSummary(
         instrument="PHQ-9", outcome="response", horizon="end of treatment", rule_week=2,
-        rule_percent=20, labels={}, landmarks=(landmark,),
+        rule_percent=20, ends_known=True, labels={}, landmarks=(landmark,),
     ).save(folder)  # fmt: skip
     return folder
 
