@@ -1,8 +1,6 @@
 """One reign after another: none is lost, none is doubled, and the way back is the way there."""
 
 import json
-import subprocess
-import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
+from promotion_contest import contend
 
 from data_schemas.errors import PromotionRefusedError, ServiceError, UsageError
 from training.promotion import rollback as rollback_module
@@ -21,7 +20,6 @@ from training.promotion.rollback import rollback
 from training.promotion.succession import Succession, new_reign, succeed
 from training.tracking.store import open_client, plain_mlflow
 
-ROOT = Path(__file__).parents[3]
 NAME = "tms-response"
 
 
@@ -194,53 +192,10 @@ def test_a_deleted_version_is_not_returned_to(registry: Any) -> None:
     promote(registry, "3")
 
 
-# Both read, wait for each other, and only then try: of each round one must win.
-CONTENDER = """
-import sys, time
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-me, other, rounds = sys.argv[2], sys.argv[3], int(sys.argv[4])
-from data_schemas.errors import PromotionRefusedError
-from training.promotion.succession import Succession, new_reign, succeed
-from training.tracking.store import open_client, plain_mlflow
-with plain_mlflow():
-    client = open_client()
-    for number in range(rounds):
-        before = Succession.read(client, "tms-response")
-        present = before.with_present()
-        reign = new_reign(present.last_number + 1, me, present.last_number, "promotion")
-        Path(f"ready-{me}-{number}").touch()
-        while not Path(f"ready-{other}-{number}").exists():
-            time.sleep(0.001)
-        try:
-            succeed(client, before, reign)
-            print("won", flush=True)
-        except PromotionRefusedError as error:
-            print("told", error.exit_code, flush=True)
-        Path(f"done-{me}-{number}").touch()
-        while not Path(f"done-{other}-{number}").exists():
-            time.sleep(0.001)
-"""
-
-
 @pytest.mark.system
 def test_of_two_processes_one_wins_and_one_is_told(store: Path) -> None:
-    rounds = 6
-    contenders = [
-        subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", CONTENDER, ROOT, me, other, str(rounds)],
-            cwd=store, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )
-        for me, other in (("2", "3"), ("3", "2"))
-    ]  # fmt: skip
-    outputs = [contender.communicate(timeout=120) for contender in contenders]
-    assert [errors for _, errors in outputs] == ["", ""]
-    results = [said.splitlines() for said, _ in outputs]
-    assert [len(said) for said in results] == [rounds, rounds]
-    for pair in zip(*results, strict=True):
-        assert sorted(pair) == ["told 14", "won"]
+    winners = contend(store, rounds=6)
     with plain_mlflow():
         found = Succession.read(open_client(), NAME)
-    winners = ["2" if mine == "won" else "3" for mine in results[0]]
     assert [reign.version for reign in found.reigns] == ["1", *winners]
     assert found.champion == winners[-1]
