@@ -14,7 +14,7 @@ def promote(
         str | None, typer.Option(help="Why, whatever speaks against it; kept. Never a patient.")
     ] = None,
     cohort: Annotated[
-        Path | None, typer.Option(help="Compare on a cohort that neither was trained on.")
+        Path | None, typer.Option(help="Compare on a cohort that is new to the champion.")
     ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Folder of its data, where not beside its spec.")

@@ -16,8 +16,9 @@ from data_schemas.errors import (
 from serving.predictor import ResponsePredictor
 from serving.registry import resolve_model
 from training.dataset import Progress
+from training.promotion.cohort_evidence import cohort_evidence
 from training.promotion.course_evidence import COURSE_FILES
-from training.promotion.evidence import Evidence, FinishedRun, cohort_evidence, held_out_evidence
+from training.promotion.evidence import Evidence, FinishedRun, held_out_evidence
 from training.promotion.judged_update import UPDATE_FILE, JudgedUpdate
 from training.promotion.reasons import reasons_against
 from training.promotion.succession import (
@@ -74,8 +75,8 @@ def challenge(
     run : Path
         Folder that `train` or `update --register` wrote.
     cohort, data : Path, optional
-        A cohort that neither was trained on; without it their held-out predictions are compared or,
-        of an update, what is known of the local patients whom it rests on.
+        A cohort that the champion was not trained on; without it their held-out predictions are
+        compared or, of an update, what is known of the local patients whom it rests on.
 
     Raises
     ------
@@ -106,7 +107,10 @@ def challenge(
             if cohort is None:
                 evidence = _evidence(client, before, learned, challenger, champion)
     if champion is not None and cohort is not None:
-        evidence = cohort_evidence(challenger, champion, cohort, data, progress)
+        refit = learned if isinstance(learned, FinishedRun) else None
+        evidence = cohort_evidence(
+            challenger, champion, cohort, data, progress=progress, refit=refit
+        )
     against = reasons_against(evidence, learned, challenger, champion)
     return Challenge(name, version, before, evidence, against)
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import pandas as pd
 import pytest
 from fresh_process import served
+from held_out_predictions import BOTH, CV
 from promoted_runs import CHAMPION, GOOD, NAME, champion, document_of, log_run, write_run
 from small_study import Study
 
@@ -17,10 +19,13 @@ import tms_response
 from data_schemas.outcome import OutcomeDefinition
 from serving.openapi_examples import example_patient
 from serving.settings import RELOAD_VARIABLE
+from serving.update_document import LocalUpdate
+from training.cohort.read import read_cohort
+from training.dataset import reached
 from training.promotion.promote import challenge, promote
 from training.promotion.rollback import rollback
 from training.promotion.succession import Reign
-from training.summary import Finding
+from training.summary import Finding, RunSummary
 from training.tracking.store import open_client, plain_mlflow
 
 COHORT = """
@@ -168,20 +173,64 @@ def test_other_patients_need_a_cohort_of_neither(
     assert by_metric["brier"].difference != 0
 
 
+def trained_on(folder: Path, cohort: Path) -> Path:
+    """Write a run of a model that was trained on a cohort, and predicted its patients well."""
+    read = read_cohort(cohort)
+    y = reached(read.trained_on(), "response").astype(int)
+    provenance = document_of(write_run(folder.with_name("plain"), GOOD, 0.6)).provenance
+    own = provenance.model_copy(update={"data_fingerprint": read.fingerprint})
+    run = write_run(folder, GOOD, 0.6, document={"provenance": own})
+    chance = np.random.default_rng(1).uniform(0.2, 0.8, len(y)) / 2 + y / 4
+    rows = np.arange(len(y))
+    held_out = pd.DataFrame(
+        {"row": 1 + rows, "site": "a", "repeat": 0, "fold": rows % 5, "y": y, "model": BOTH,
+         "probability": chance}
+    )  # fmt: skip
+    held_out.to_csv(run / "out_of_fold.csv", index=False)
+    changes = {"split_name": CV, "provenance": own}
+    RunSummary.load(run).model_copy(update=changes).save(run)
+    log_run(run)
+    return run
+
+
 @pytest.mark.usefixtures("store")
-def test_a_cohort_that_was_trained_on_is_no_judge(
+def test_a_refit_on_new_patients_is_judged_on_them_as_they_were_held_out(
+    template: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cohort = write_cohort(tmp_path / "cohort")
+    run = trained_on(tmp_path / "run", cohort)
+    assert command("promote", run) == 14
+    assert "--cohort" in capsys.readouterr().err
+    found = challenge(run, cohort=cohort)
+    assert found.evidence is not None
+    assert found.evidence.n_patients == 60
+    by_metric = {each.metric: each for each in found.evidence.compared}
+    assert by_metric["auroc"].challenger > 0.9 > by_metric["auroc"].champion
+    assert command("promote", run, "--cohort", cohort) == 0
+    assert "the challenger in turns without them" in " ".join(capsys.readouterr().out.split())
+    # From now on it is the champion's own, and judges nobody.
+    update = LocalUpdate(
+        parent="p", method="recalibration in the large", place="here", slope=1, intercept=0,
+        level_error=0, n_patients=60, n_events=30, p_unchanged=0, p_level=1,
+        fingerprint=read_cohort(cohort).fingerprint,
+    )  # fmt: skip
+    updated = write_run(tmp_path / "updated", GOOD, 0.55, document={"updates": (update,)})
+    log_run(updated)
+    for challenger, what in ((updated, "updated"), (template / "good", "trained")):
+        assert command("promote", challenger, "--cohort", cohort) == 10
+        assert f"was {what} on the cohort" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("store")
+def test_a_refit_of_other_patients_than_it_says_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from training.cohort.read import read_cohort
-
     cohort = write_cohort(tmp_path / "cohort")
-    trained = document_of(write_run(tmp_path / "plain", GOOD, 0.6)).provenance.model_copy(
-        update={"data_fingerprint": read_cohort(cohort).fingerprint}
-    )
-    run = write_run(tmp_path / "run", GOOD, 0.6, document={"provenance": trained})
-    log_run(run)
+    run = trained_on(tmp_path / "run", cohort)
+    held_out = pd.read_csv(run / "out_of_fold.csv")
+    held_out.assign(y=held_out["y"].iloc[::-1].to_numpy()).to_csv(run / "out_of_fold.csv")
     assert command("promote", run, "--cohort", cohort) == 10
-    assert "was trained on the cohort" in capsys.readouterr().err
+    assert "are not of the patients" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("store")
