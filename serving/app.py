@@ -1,33 +1,26 @@
 """The HTTP interface: one FastAPI application around one model."""
 
-import time
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import anyio
 import anyio.to_thread
-import orjson
 from fastapi import Depends, FastAPI, Query, Request, Response
 from pydantic import BaseModel
 
-from data_schemas.course import Course
-from data_schemas.errors import DataError
-from data_schemas.patient import Patient
 from data_schemas.prediction import ErrorBody, Prediction
+from serving.answering import answer_batch, answer_one, answer_upload
 from serving.card_route import add_card
 from serving.cds_hooks.feedback import LedgerFeedbackStore, MemoryFeedbackStore
 from serving.cds_hooks.route import add_cds_hooks
 from serving.course import refuse_landmark_alone
-from serving.course_requests import take_course
 from serving.direct_route import DirectRoute
 from serving.failures import add_error_handlers
 from serving.fhir.route import FhirReader, add_fhir
-from serving.http_protocol import refuse_while_much_is_unread
-from serving.ledger.entries import Predicted
 from serving.ledger.ledger import Ledger
 from serving.limits import add_limits
-from serving.metrics import REFUSALS, add_metrics
+from serving.metrics import add_metrics
 from serving.model_card import ModelCard, model_card
-from serving.multipart import Part, is_multipart
+from serving.multipart import is_multipart
 from serving.openapi import batch_body, complete_openapi, patient_body, refusals
 from serving.outcome_route import add_outcomes
 from serving.pages.clinician import add_clinician_page
@@ -35,16 +28,9 @@ from serving.patient_report.route import add_patient_report
 from serving.predictor import ResponsePredictor
 from serving.query import refuse_unknown_parameters
 from serving.rate_limit import RateLimiter
-from serving.recording import IDEMPOTENCY_HEADER, PATIENT_HEADER, Answer, Recorder
-from serving.requests import (
-    RequestError,
-    parse_batch,
-    parse_json,
-    parse_patient,
-    read_body,
-    refused,
-)
-from serving.uploads import read_upload, uploaded_bytes, uploaded_patient
+from serving.recording import IDEMPOTENCY_HEADER, PATIENT_HEADER, Recorder
+from serving.requests import read_body
+from serving.uploads import read_upload, uploaded_bytes
 
 # A connectome takes tens of milliseconds to read; it must not hold up the others.
 _LARGE_BODY_BYTES: Final = 64 * 1024
@@ -123,48 +109,19 @@ def _add_predict(app: FastAPI, predictor: ResponsePredictor, recorder: Recorder)
         if is_multipart(request):
             parts = await read_upload(request)
             answer = await anyio.to_thread.run_sync(
-                _answer_upload, predictor, parts, explain, abandon_on_cancel=True
+                answer_upload, predictor, parts, explain, abandon_on_cancel=True
             )
             return await recorder.recorded(request, asked, uploaded_bytes(parts), answer)
         body = await read_body(request)
         if len(body) > _LARGE_BODY_BYTES:
             answer = await anyio.to_thread.run_sync(
-                _answer, predictor, body, explain, abandon_on_cancel=True
+                answer_one, predictor, body, explain, abandon_on_cancel=True
             )
         else:
-            answer = _answer(predictor, body, explain)
+            answer = answer_one(predictor, body, explain)
         return await recorder.recorded(request, asked, body, answer)
 
     app.add_middleware(DirectRoute, path="/predict", endpoint=predict)
-
-
-def _answer(predictor: ResponsePredictor, body: bytes, explain: bool) -> Answer:
-    return _answered(_asked(predictor, parse_json(body), explain=explain))
-
-
-def _answer_upload(predictor: ResponsePredictor, parts: dict[str, Part], explain: bool) -> Answer:
-    return _answered(_predicted(predictor, *uploaded_patient(parts), explain=explain))
-
-
-def _answered(predicted: Predicted) -> Answer:
-    body = orjson.dumps(predicted.content)
-    return Answer(Response(body, media_type="application/json"), [predicted])
-
-
-def _asked(predictor: ResponsePredictor, content: Any, *, explain: bool) -> Predicted:  # noqa: ANN401
-    record, course = take_course(content)
-    return _predicted(predictor, parse_patient(record), course, explain=explain)
-
-
-def _predicted(
-    predictor: ResponsePredictor, patient: Patient, course: Course | None, *, explain: bool
-) -> Predicted:
-    model = predictor if course is None else predictor.at(course)
-    try:
-        content, row = model.answer(patient, explain=explain, course=course)
-    except DataError as error:
-        raise refused(error) from None
-    return Predicted(content, row, model.feature_names)
 
 
 def _add_predict_batch(app: FastAPI, predictor: ResponsePredictor, recorder: Recorder) -> None:
@@ -182,28 +139,9 @@ def _add_predict_batch(app: FastAPI, predictor: ResponsePredictor, recorder: Rec
         asked = recorder.asked_of_many(request)
         body = await read_body(request)
         answer = await anyio.to_thread.run_sync(
-            _answer_batch, predictor, body, explain, abandon_on_cancel=True, limiter=one_at_a_time
+            answer_batch, predictor, body, explain, abandon_on_cancel=True, limiter=one_at_a_time
         )
         return await recorder.recorded(request, asked, body, answer)
-
-
-def _answer_batch(predictor: ResponsePredictor, body: bytes, explain: bool) -> Answer:
-    refuse_while_much_is_unread()
-    answers: list[bytes] = []
-    kept: list[Predicted] = []
-    for content in parse_batch(body):
-        try:
-            predicted = _asked(predictor, content, explain=explain)
-        except RequestError as error:
-            REFUSALS.labels(error.code).inc()
-            answers.append(error.body().model_dump_json().encode())
-        else:
-            answers.append(orjson.dumps(predicted.content))
-            kept.append(predicted)
-        # Lets a waiting single patient in now, rather than after the interpreter's 5 ms.
-        time.sleep(0)
-    listed = b"[" + b",".join(answers) + b"]"
-    return Answer(Response(listed, media_type="application/json"), kept)
 
 
 def _add_model(app: FastAPI, predictor: ResponsePredictor) -> None:

@@ -28,18 +28,18 @@ class LightGBMTrees:
         self._values = np.zeros((len(trees), max(len(tree.leaf_value) for tree in trees)))
         for number, tree in enumerate(trees):
             self._values[number, : len(tree.leaf_value)] = tree.leaf_value
-        self.baseline = float(self._contributions(np.full(n_features, np.nan))[-1])
+        self.baseline = float(self._contributions(np.full((1, n_features), np.nan))[0, -1])
 
-    def _contributions(self, row: FloatArray) -> FloatArray:
-        predicted = self._booster.predict(row.reshape(1, -1), pred_contrib=True, num_threads=1)
-        contributions: FloatArray = np.asarray(predicted)[0]
-        return contributions
+    def _contributions(self, X: FloatArray) -> FloatArray:
+        return np.asarray(self._booster.predict(X, pred_contrib=True, num_threads=1))
 
-    def outputs(self, row: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return what each tree and each feature gives to one patient's margin."""
-        predicted = self._booster.predict(row.reshape(1, -1), pred_leaf=True, num_threads=1)
-        leaves = np.asarray(predicted, dtype=np.intp)[0]
-        return self._values[np.arange(len(leaves)), leaves], self._contributions(row)[:-1]
+    def outputs(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return what each tree and each feature gives to patients' margins."""
+        rows = np.atleast_2d(X)
+        predicted = self._booster.predict(rows, pred_leaf=True, num_threads=1)
+        leaves = np.asarray(predicted, dtype=np.intp).reshape(*X.shape[:-1], -1)
+        by_feature = self._contributions(rows)[:, :-1].reshape(X.shape)
+        return self._values[np.arange(leaves.shape[-1]), leaves], by_feature
 
 
 def boosted_trees(text: str, n_features: int) -> TreeTables | LightGBMTrees:

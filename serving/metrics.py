@@ -5,9 +5,10 @@ they make a label of every path that somebody asks for, whatever stands in it.
 """
 
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from fastapi import FastAPI, Response
 from prometheus_client import (
@@ -22,7 +23,9 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from data_schemas.course import Course
+from data_schemas.errors import DataError
 from data_schemas.patient import Patient
+from serving.answer_content import Content
 from serving.booster_text import FloatArray
 from serving.predictor import ResponsePredictor
 
@@ -67,16 +70,28 @@ class CountedPredictor(ResponsePredictor):
 
     def answer(
         self, patient: Patient, *, explain: bool = True, course: Course | None = None
-    ) -> tuple[dict[str, Any], FloatArray]:
+    ) -> tuple[Content, FloatArray]:
         """Answer for one patient, and count it; `predict` goes through here too."""
         content, row = super().answer(patient, explain=explain, course=course)
-        self._answered.inc()
-        if content["abstained"]:
-            ABSTENTIONS.labels(self.identity.version).inc()
+        self._count([content])
         return content, row
 
+    def answer_many(
+        self, patients: Sequence[Patient], *, explain: bool = True
+    ) -> list[tuple[Content, FloatArray] | DataError]:
+        """Answer for several patients, and count them."""
+        answers = super().answer_many(patients, explain=explain)
+        self._count([each[0] for each in answers if not isinstance(each, DataError)])
+        return answers
+
+    def _count(self, contents: list[Content]) -> None:
+        self._counter.inc(len(contents))
+        n_abstained = sum(each["abstained"] for each in contents)
+        if n_abstained:
+            ABSTENTIONS.labels(self.identity.version).inc(n_abstained)
+
     @cached_property
-    def _answered(self) -> Counter:
+    def _counter(self) -> Counter:
         return PREDICTIONS.labels(self.identity.version)
 
 

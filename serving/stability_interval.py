@@ -140,23 +140,32 @@ class ReplicateSpread:
         parts = (table.start[None, :], table.steps, table.unknown)
         self._table = np.concatenate(parts).astype(np.float32)
 
-    def around(self, log_odds: float, row: FloatArray) -> FloatArray:
-        """Return the replicates' calibrated log-odds, shape (replicates,), in no order.
+    def around(self, log_odds: FloatArray | float, X: FloatArray) -> FloatArray:
+        """Return the replicates' calibrated log-odds, in no order.
 
         Parameters
         ----------
-        log_odds : float
+        log_odds : float, or ndarray of float64, shape (n, 1)
             As served.
-        row : ndarray of float64, shape (p,)
-            Features, NaN where unknown.
+        X : ndarray of float64, shape (p,) or (n, p)
+            Features of one patient or several, NaN where unknown.
+
+        Returns
+        -------
+        ndarray of float64, shape (replicates,) or (n, replicates)
         """
-        reached = row.take(self._columns) >= self._cuts
-        added = np.flatnonzero(np.concatenate([_ALWAYS, reached, np.isnan(row)]))
-        thousandths: FloatArray = self._table.take(added, axis=0).sum(axis=0).astype(np.float64)
-        return log_odds + thousandths / THOUSANDTHS
-
-
-_ALWAYS: Final = np.ones(1, dtype=np.bool_)
+        reached = X.take(self._columns, axis=-1) >= self._cuts
+        always = np.ones((*X.shape[:-1], 1), dtype=np.bool_)
+        added = np.concatenate([always, reached, np.isnan(X)], axis=-1)
+        # Both are exact: whole numbers, whatever the order in which they are added up.
+        if X.size == X.shape[-1]:
+            # One patient needs a fifth of the table, which is larger than the nearest cache.
+            sums = self._table.take(np.flatnonzero(added), axis=0).sum(axis=0)
+            thousandths = sums.reshape(*X.shape[:-1], -1).astype(np.float64)
+        else:
+            thousandths = (added.astype(np.float32) @ self._table).astype(np.float64)
+        spread: FloatArray = log_odds + thousandths / THOUSANDTHS
+        return spread
 
 
 def _lines(rows: list[list[float]]) -> str:

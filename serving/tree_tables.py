@@ -74,30 +74,36 @@ class TreeTables:
         self._offsets = self._offsets[:-1]
         self._bins = bins.ravel()
 
-    def outputs(self, row: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return what each tree and each feature gives to one patient's margin.
+    def outputs(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return what each tree and each feature gives to patients' margins.
 
         Parameters
         ----------
-        row : ndarray of float64, shape (p,)
-            One patient's features, finite, or NaN where unknown.
+        X : ndarray of float64, shape (p,) or (n, p)
+            Features of one patient or several, finite, or NaN where unknown. What comes of a
+            patient does not depend on the others, to the last bit.
 
         Returns
         -------
-        by_tree : ndarray of float64, shape (trees,)
+        by_tree : ndarray of float64, shape (trees,) or (n, trees)
             The sum is the margin.
-        by_feature : ndarray of float64, shape (p,)
+        by_feature : ndarray of float64, of the shape of X
             SHAP values; with `baseline`, the sum is the margin.
         """
-        missing = np.isnan(row)
-        both = np.concatenate([np.where(missing, np.inf, row), np.where(missing, -np.inf, row)])
-        decisions = both.take(self._columns) <= self._thresholds
-        decisions[0] = False
-        rows = self._offsets + np.packbits(decisions.take(self._slots))
+        missing = np.isnan(X)
+        sides = [np.where(missing, np.inf, X), np.where(missing, -np.inf, X)]
+        both = np.concatenate(sides, axis=-1)
+        decisions = both.take(self._columns, axis=-1) <= self._thresholds
+        decisions[..., 0] = False
+        packed = np.packbits(decisions.take(self._slots, axis=-1))
+        rows = packed.reshape(*X.shape[:-1], -1) + self._offsets
         outputs: FloatArray = self._outputs.take(rows, axis=0)
-        sums = np.bincount(self._bins, outputs.ravel(), self._n_features + 1)
-        by_feature: FloatArray = sums[:-1].astype(np.float64, copy=False)
-        return outputs[:, -1], by_feature
+        width = self._n_features + 1
+        sums = [
+            np.bincount(self._bins, each, width) for each in outputs.reshape(-1, len(self._bins))
+        ]
+        by_feature = np.array(sums, dtype=np.float64)[:, :-1].reshape(X.shape)
+        return outputs[..., -1], by_feature
 
 
 def _values_by_known_features(tree: Tree) -> FloatArray:

@@ -179,7 +179,7 @@ def test_an_explanation_that_does_not_add_up_fails_the_self_test(
     lenient = predictor.document.abstention.model_copy(update={"maximum_missing_importance": 1.0})
     model = altered(abstention=lenient)
     self_test(model)
-    monkeypatch.setattr(type(model), "baseline_log_odds", 9.0)
+    monkeypatch.setattr(model._contents, "_baseline_log_odds", 9.0)
     with pytest.raises(ModelError, match="does not add up"):
         self_test(model)
 

@@ -129,6 +129,17 @@ def test_the_interval_is_the_central_part_and_holds_the_answer(
         assert answer.interval.method == "stability interval"
 
 
+def test_a_patient_is_explained_the_same_in_any_company(
+    stable: ResponsePredictor, predictor: ResponsePredictor, patients: list[Patient]
+) -> None:
+    X: FloatArray = np.array([patient_row(each, stable.features) for each in patients])
+    for model in (stable._model, predictor._model):
+        for row, together in zip(X, model.explained(X), strict=True):
+            [alone] = model.explained(row[None])
+            assert (alone.log_odds, alone.interval) == (together.log_odds, together.interval)
+            np.testing.assert_array_equal(alone.contributions, together.contributions)
+
+
 def test_nothing_else_of_the_answer_changes(
     predictor: ResponsePredictor, stable: ResponsePredictor, patients: list[Patient]
 ) -> None:
