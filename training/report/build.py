@@ -280,6 +280,7 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]
         if isinstance(value, dict):
             found += _flat(value, f"{prefix}{name}.")
         else:
-            shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            values = value if isinstance(value, list | tuple) else [value]
+            shown = ", ".join("not set" if each is None else str(each) for each in values)
             found.append((prefix + name, shown))
     return found

@@ -97,7 +97,7 @@ def _circle(figure: Figure, value: Value) -> str:
 def numbers(estimate: float, lower: float, upper: float, digits: int = 2, scale: float = 1) -> str:
     """Return "0.61 (0.57 to 0.65)", or the estimate alone where it has no interval."""
     told = f"{scale * estimate:z.{digits}f}"
-    if isnan(lower) or isnan(upper):
+    if isnan(lower) or isnan(upper) or lower == upper:
         return told
     return f"{told} ({scale * lower:z.{digits}f} to {scale * upper:z.{digits}f})"
 

@@ -91,9 +91,10 @@ class Estimate:
         return "not defined" if isnan(self.value) else f"{self.value:{sign}z.{digits}f}"
 
     def interval(self, digits: int = 2, sign: str = "") -> str:
-        """Return the interval as "0.57 to 0.65", or an empty string."""
+        """Return the interval as "0.57 to 0.65"; empty where there is none, or no width."""
         ends = f"{self.lower:{sign}z.{digits}f} to {self.upper:{sign}z.{digits}f}"
-        return ends if self.has_interval and not isnan(self.value) else ""
+        told = self.has_interval and not self.never_moves and not isnan(self.value)
+        return ends if told else ""
 
     def text(self, digits: int = 2, sign: str = "") -> str:
         """Return "0.61 (0.57 to 0.65)"."""
@@ -118,7 +119,9 @@ def estimate_cell(
     if estimate is None:
         return Cell("not defined")
     mark = "best" if best else ""
-    return Cell(estimate.number(digits, sign), estimate.interval(digits, sign), mark)
+    alike = sign and estimate.never_moves and estimate.value == 0
+    detail = "no difference" if alike else estimate.interval(digits, sign)
+    return Cell(estimate.number(digits, sign), detail, mark)
 
 
 def metric_cell(

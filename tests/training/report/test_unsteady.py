@@ -10,7 +10,15 @@ from training.learning.models import BASE_RATE, LIGHTGBM_BOTH, LIGHTGBM_CLINICAL
 from training.learning.splits import REPEATED_NESTED_CV, UNKNOWN_SITE
 from training.report.first_screen import connectivity_answer
 from training.report.sections import calibration_picture, roc_picture
-from training.report.tables import ACCURACY, CALIBRATION, Estimate, Evaluation, metric_cell, table
+from training.report.tables import (
+    ACCURACY,
+    CALIBRATION,
+    Estimate,
+    Evaluation,
+    estimate_cell,
+    metric_cell,
+    table,
+)
 from training.report.words import calibration_verdict, sites_known, sites_words
 from training.summary import ConnectomeCounts, ModelSummary, RunSummary, SiteCount
 
@@ -76,6 +84,8 @@ def test_an_unsteady_slope_settles_nothing_unless_all_of_its_interval_does(
 
 def test_a_model_that_tells_nobody_apart_has_neither_interval_nor_curve() -> None:
     point = Estimate(0.5, 0.5, 0.5, 50)
+    assert point.text() == "0.50"
+    assert estimate_cell(Estimate(0, 0, 0, 50), sign="+").detail == "no difference"
     assert metric_cell("auroc", point, ACCURACY["auroc"]).detail == "the same chance for all"
     curves = [
         row(model, "roc_sensitivity", at, at, at, threshold=at)
