@@ -81,8 +81,9 @@ def burden_of(
 
 def median_planned(table: TrainingTable) -> int:
     """Return the median of the sessions planned, the lower of two; 0 where fewer than five are."""
-    names = [feature.name for feature in table.features]
-    planned = table.X[:, names.index("sessions_planned")]
+    # Without clinical features there is no such column.
+    column = [feature.name == "sessions_planned" for feature in table.features]
+    planned = table.X[:, column]
     known = planned[~np.isnan(planned)]
     return int(np.quantile(known, 0.5, method="lower")) if len(known) >= SMALLEST_CELL else 0
 

@@ -158,6 +158,8 @@ def test_a_course_is_as_long_as_was_planned_unless_it_is_given() -> None:
     assert median_planned(replace(table, X=X)) == 0
     X[:8, column] = [20, 20, 30, 30, 36, 36, 36, 20]
     assert median_planned(replace(table, X=X)) == 30
+    scans_only = replace(table, X=X[:, -5:], features=table.features[-5:])
+    assert median_planned(scans_only) == 0
     planned = replace(table, X=X)
     asked = judged(table, spread(table))
     own = burden_of(planned, asked, None, config(sessions_in_a_course=0))
