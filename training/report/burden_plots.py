@@ -93,7 +93,7 @@ def _draw(
     return [
         Value(
             axes, x, row["estimate"],
-            f"{labels[strategy]}, at {100 * row['threshold']:.0f} %: "
+            f"{labels[strategy]}, at {100 * row['threshold']:.4g} %: "
             f"{numbers(row['estimate'], row['lower'], row['upper'], digits, scale)}{unit}",
         )
         for x, row in zip(at, part.to_dict("records"), strict=True)

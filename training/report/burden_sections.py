@@ -28,6 +28,8 @@ from training.report.words import confidence_percent
 from training.summary import RunSummary
 
 _RESPONDERS: Final = {"response": "responders", "remission": "remitters"}
+_CHANGED: Final = {SEQUENCING: "Another step first", RESCORING: "Would stop"}
+_HARMED: Final = {SEQUENCING: "who would wait", RESCORING: "who would have been lost"}
 _WHOLE_FROM: Final = 100  # of a cost: below it, hundredths are shown
 
 
@@ -85,25 +87,14 @@ def _strategy_table(summary: RunSummary, burden: BurdenSummary, name: str) -> Ta
     if not rows:
         return None
     responders = _RESPONDERS[summary.outcome.kind]
-    whom, harm, caption = {
-        SEQUENCING: (
-            "Another step first",
-            f"{responders.capitalize()} who would wait",
-            "Sequencing by the chance before treatment",
-        ),
-        RESCORING: (
-            "Would stop",
-            f"{responders.capitalize()} who would have been lost",
-            f"Re-scoring after {strategy.sessions_by_then} sessions",
-        ),
-    }[name]
     header = [
-        "Threshold", whom, harm, f"Sessions for each {responders[:-1]}", "Minus treat all"
+        "Threshold", _CHANGED[name], f"{responders.capitalize()} {_HARMED[name]}",
+        f"Sessions for each {responders[:-1]}", "Minus treat all",
     ]  # fmt: skip
     everyone = estimate_cell(_estimate(burden, burden.treat_all[SESSIONS]), 1)
     cells = [
         [
-            f"{100 * row.threshold:.0f} %",
+            _percent(row.threshold),
             _share_cell(burden, row, SHARE_CHANGED, row.n_changed, burden.n_patients),
             _harm(burden, row),
             _cell(burden, row, SESSIONS, 1),
@@ -111,8 +102,11 @@ def _strategy_table(summary: RunSummary, burden: BurdenSummary, name: str) -> Ta
         ]
         for row in rows
     ]
+    when = "before treatment"
+    if strategy.sessions_by_then:
+        when = f"after {strategy.sessions_by_then} sessions"
     return table(
-        f"{caption}, with {confidence_percent(summary)} intervals",
+        f"By the chance {when}, with {confidence_percent(summary)} intervals",
         header,
         [["Treat all", "nobody", "none", everyone, "0"], *cells],
     )
@@ -128,7 +122,7 @@ def _costs_table(summary: RunSummary, burden: BurdenSummary) -> Table | None:
     for label, strategy in (("Sequencing", burden.sequencing), ("Re-scoring", burden.rescoring)):
         rows += [
             [
-                f"{label} at {100 * row.threshold:.0f} %",
+                f"{label} at {_percent(row.threshold)}",
                 _harm(burden, row),
                 _cell(burden, row, COST, digits),
                 _cell(burden, row, COST + MINUS_TREAT_ALL, digits, "+"),
@@ -179,8 +173,12 @@ def _verdict(strategy: StrategyBurden, one: str) -> str:
 
 
 def _listed(thresholds: Sequence[float], last: str = "and") -> str:
-    told = [f"{100 * threshold:.0f} %" for threshold in thresholds]
+    told = [_percent(threshold) for threshold in thresholds]
     return f" {last} ".join([", ".join(told[:-1]), told[-1]] if len(told) > 1 else told)
+
+
+def _percent(threshold: float) -> str:
+    return f"{100 * threshold:.4g} %"
 
 
 def _picture(summary: RunSummary, burden: BurdenSummary) -> Picture | None:
@@ -189,32 +187,29 @@ def _picture(summary: RunSummary, burden: BurdenSummary) -> Picture | None:
     shown = {name: rows for name, each in strategies.items() if (rows := _changing(each))}
     if not shown:
         return None
-    labels = {
-        SEQUENCING: f"Sequencing: {responders} would wait",
-        RESCORING: f"Re-scoring at week {burden.rescoring.week or 0:g}: {responders} would be lost",
-    }
+    week = burden.rescoring.week or 0
+    names = {SEQUENCING: "Sequencing", RESCORING: f"Re-scoring at week {week:g}"}
     everyone = _estimate(burden, burden.treat_all[SESSIONS])
     svg = plot_burden(
         _frame(shown, SESSIONS),
         _frame(shown, SHARE_OF_RESPONDERS),
         {"estimate": everyone.value, "lower": everyone.lower, "upper": everyone.upper},
-        labels=labels, served=summary.served_model, responders=responders,
+        labels={name: f"{called}: {responders} {_HARMED[name]}" for name, called in names.items()},
+        served=summary.served_model, responders=responders,
     )  # fmt: skip
     one = responders[:-1]
     told = [
-        f"{labels[name].partition(':')[0]} is {_verdict(strategies[name], one)}; of the "
-        f"{responders}, {_span(rows)} {'would wait' if name == SEQUENCING else 'would be lost'}."
+        f"{names[name]} is {_verdict(strategies[name], one)}; {responders} {_HARMED[name]}: "
+        f"{_span(rows)}."
         for name, rows in shown.items()
     ]
-    alt = (
-        f"Sessions for each {one} by threshold, and the {responders} who would wait or "
-        f"be lost. Treat all: {everyone.text(1)} sessions. {' '.join(told)}"
+    return picture(
+        svg,
+        f"Sessions for each {one} by threshold, and at whose cost. Treat all: {everyone.text(1)} "
+        f"sessions. {' '.join(told)}",
+        f"Above: sessions for each {one}; the grey band is treat all. Below: at whose cost. "
+        f"Vertical lines are {confidence_percent(summary)} intervals.",
     )
-    caption = (
-        f"Above: sessions for each {one}; the grey band is treat all. Below: at whose "
-        f"cost. Vertical lines are {confidence_percent(summary)} intervals."
-    )
-    return picture(svg, alt, caption)
 
 
 def _frame(shown: Mapping[str, Sequence[BurdenRow]], name: str) -> pd.DataFrame:
@@ -228,12 +223,9 @@ def _frame(shown: Mapping[str, Sequence[BurdenRow]], name: str) -> pd.DataFrame:
 
 def _span(rows: Sequence[BurdenRow]) -> str:
     """Say which share of the responders is changed at the lowest and the highest threshold."""
-    lowest, highest = rows[0], rows[-1]
-    first = f"{100 * lowest.figures[SHARE_OF_RESPONDERS].estimate:.0f} % at a threshold of "
-    first += f"{100 * lowest.threshold:.0f} %"
-    if lowest is highest:
-        return first
-    return (
-        f"{first} to {100 * highest.figures[SHARE_OF_RESPONDERS].estimate:.0f} % at one of "
-        f"{100 * highest.threshold:.0f} %"
+    ends = rows[:1] if len(rows) == 1 else (rows[0], rows[-1])
+    return " to ".join(
+        f"{100 * row.figures[SHARE_OF_RESPONDERS].estimate:.0f} % at a threshold of "
+        f"{_percent(row.threshold)}"
+        for row in ends
     )

@@ -96,9 +96,9 @@ def test_each_row_tells_who_pays_beside_what_is_saved(
         "Sequencing is shown to take fewer sessions for each responder than treat all at 40 %;"
         in alt
     )
-    assert "12 % at a threshold of 40 % to 80 % at one of 60 % would wait" in alt
+    assert "who would wait: 12 % at a threshold of 40 % to 80 % at a threshold of 60 %." in alt
     assert "Re-scoring at week 2 is not shown to take fewer" in alt
-    assert "and shown to take more at 30 %; of the responders, 9 % at a threshold of 30 %" in alt
+    assert "more at 30 %; responders who would have been lost: 9 % at a threshold of 30 %." in alt
     assert "Nobody had a chance below 20 %: there it is treat all. Withheld: 70 %" in seen.text
 
 
