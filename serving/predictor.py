@@ -142,7 +142,7 @@ class ResponsePredictor:
 
     def with_member(self, before: str, member: "ResponsePredictor") -> "ResponsePredictor":
         """Return the same models with another in the place of the one of this version."""
-        if before == self._identity.version:
+        if before == self.identity.version:
             return member.with_landmarks(self.landmarks)
         others = [member if each.identity.version == before else each for each in self.landmarks]
         return self.with_landmarks(others)
