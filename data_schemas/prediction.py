@@ -56,6 +56,11 @@ class ModelIdentity(BaseModel):
     name: str = Field(description="Name of the model.")
     version: str = Field(description="Version: a digest of the model's own files.")
     trained_on: str = Field(description="The training cohort in one sentence.")
+    week: float | None = Field(
+        default=None,
+        description="Of treatment, at whose end it answers from the scores until then; absent for "
+        "the model before treatment.",
+    )
 
 
 class Prediction(BaseModel):

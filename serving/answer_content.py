@@ -37,6 +37,7 @@ class AnswerContents:
             name=document.name,
             version=f"{document.version}+{document.digest}",
             trained_on=document.trained_on.sentence(),
+            week=document.landmark and document.landmark.week,
         )
         self._base_rate, self._baseline_log_odds = document.base_rate, baseline_log_odds
         # In the order of the fields of a Contribution.
@@ -52,7 +53,7 @@ class AnswerContents:
             definition=document.outcome.describe(),
             horizon=document.outcome.horizon,
         ).model_dump()
-        self._model = self.identity.model_dump()
+        self._model = self.identity.model_dump(exclude_none=True)
 
     def named(self, row: FloatArray, contributions: FloatArray) -> list[Content]:
         """Return the contributions with their names, the largest first."""

@@ -11,7 +11,7 @@ from data_schemas.prediction import Contribution, ModelIdentity, Prediction
 from features.table import Feature, patient_row
 from serving.fhir.reading import Reading
 from serving.fhir.settings import FhirSettings
-from serving.fhir.writing import SUICIDAL_IDEATION, unused_sentences
+from serving.fhir.writing import SUICIDAL_IDEATION, index_sentence, unused_sentences
 
 LONGEST_SUMMARY: Final = 139
 _SHOWN_CONTRIBUTIONS: Final = 5
@@ -36,9 +36,11 @@ def prediction_card(
     """Return a prediction as a card, whose uuid is the prediction's identifier."""
     chance = prediction.response_probability
     rate = f"{100 * prediction.base_rate:.0f} %"
+    week = prediction.model.week
+    what = "TMS" if week is None else f"TMS, week {week:g}"
     if chance is None:
         summary = (
-            "TMS: the model declines to estimate response for this patient. Research use only."
+            f"{what}: the model declines to estimate response for this patient. Research use only."
         )
     else:
         spread = ""
@@ -47,7 +49,8 @@ def prediction_card(
                 f" ({_percent(prediction.interval.lower)} to {_percent(prediction.interval.upper)})"
             )
         summary = (
-            f"TMS: estimated probability of response {_percent(chance)}{spread}; average {rate}. "
+            f"{what}: estimated probability of response {_percent(chance)}{spread}; "
+            f"average {rate}. "
             "Research use only."
         )
     parts = [
@@ -59,7 +62,7 @@ def prediction_card(
         _NOT_A_REASON,
         _provenance(prediction.model, reading, now),
     ]
-    if reading.patient.suicidal_ideation:
+    if reading.suicidal:
         parts.insert(0, f"**{SUICIDAL_IDEATION}**")
     return _card(prediction.prediction_id, summary, parts, settings)
 
@@ -118,7 +121,10 @@ def _headline(prediction: Prediction) -> str:
     if prediction.response_probability is None:
         lines.insert(0, "**No estimate: the model abstains** for the first reason below.")
     else:
-        lines.insert(0, f"**Estimated probability: {_percent(prediction.response_probability)}**")
+        week = prediction.model.week
+        when = "" if week is None else f" at the end of week {week:g} of treatment"
+        chance = _percent(prediction.response_probability)
+        lines.insert(0, f"**Estimated probability{when}: {chance}**")
     if prediction.interval is not None:
         interval = prediction.interval
         lines.append(
@@ -172,7 +178,7 @@ def _without_markup(sentence: str) -> str:
 
 def _provenance(model: ModelIdentity, reading: Reading, now: datetime) -> str:
     return (
-        f"Model {model.name} {model.version}; trained on {model.trained_on}. Index date "
-        f"{reading.index.day}; nothing later was used. Computed "
+        f"Model {model.name} {model.version}; trained on {model.trained_on}. "
+        f"{index_sentence(reading)} Computed "
         f"{now.astimezone(UTC):%Y-%m-%d %H:%M} UTC; a card that is kept goes stale."
     )

@@ -13,13 +13,15 @@ from typing import Any, Final
 from data_schemas.errors import DataError
 from data_schemas.instruments import get_instrument
 from serving.fhir.codes import Codes, Item, Measure, Total
-from serving.fhir.moments import Moment
+from serving.fhir.moments import Moment, latest
 from serving.fhir.resources import Resource, codings_of, unusable
 from serving.fhir.values import answer_score, has_value, measured, score
 
 OBSERVED: Final = frozenset({"final", "amended", "corrected"})
 _ANSWERED: Final = frozenset({"completed", "amended"})
 _ACTIVE: Final = frozenset({"active", "recurrence", "relapse"})
+
+AFTER_INDEX: Final = "dated after the index date"
 
 Value = float | str | bool
 
@@ -50,6 +52,32 @@ class Unused:
 
     reference: str
     reason: str
+
+
+def last_of(given: list[Found]) -> Found:
+    """Return the last of several values of one key.
+
+    Raises
+    ------
+    RequestError
+        422 where two that may be the last differ.
+    """
+    kept = [
+        each
+        for each, is_last in zip(given, latest([each.moment for each in given]), strict=True)
+        if is_last
+    ]
+    if len({each.value for each in kept}) > 1:
+        name = kept[0].key.replace(":", " of ")
+        problem = f"{name} is given more than once at the same time, with different values"
+        raise unusable(kept[0].resources[0].place, "conflict", problem, "one value")
+    return merged(kept)
+
+
+def merged(given: list[Found]) -> Found:
+    """Return equal values as one, from the resources of all."""
+    resources = tuple(dict.fromkeys(resource for each in given for resource in each.resources))
+    return Found(given[0].key, given[0].value, given[0].moment, resources)
 
 
 class Evidence:
@@ -102,7 +130,7 @@ class Evidence:
         if moment is None:
             self._set_aside(resource, "no date that is precise to the day")
         elif moment.is_after(self._until):
-            self._set_aside(resource, "dated after the index date")
+            self._set_aside(resource, AFTER_INDEX)
         elif recent and moment.days_before(self._until) > self._recency_days:
             self._set_aside(resource, f"more than {self._recency_days} days before the index date")
         else:

@@ -5,20 +5,23 @@ is planned for, or was written; else the first session; else now. Where it is st
 recent measurement is recent as of now.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from pydantic import ValidationError
 
+from data_schemas.course import Course
 from data_schemas.errors import FieldProblem, field_problems
 from data_schemas.patient import Patient
 from serving.fhir.codes import Codes
-from serving.fhir.evidence import Evidence, Found, Unused
-from serving.fhir.moments import Moment, latest
+from serving.fhir.course import FhirCourse, Session, read_course
+from serving.fhir.evidence import AFTER_INDEX, Evidence, Found, Unused, last_of, merged
+from serving.fhir.moments import Moment
 from serving.fhir.resources import Resource, only_patient, unusable
 from serving.fhir.settings import FhirSettings
-from serving.model_document import ModelDocument
+from serving.model_document import LandmarkDocument, ModelDocument
 from serving.requests import RequestError
 
 _DONE: Final = frozenset({"in-progress", "completed"})
@@ -41,6 +44,8 @@ class Reading:
         Field -> the value used.
     unused : tuple of Unused
         What was set aside, with reasons.
+    treatment : FhirCourse or None
+        The scores after the first session; None where the model has no use for them.
     """
 
     patient: Patient
@@ -48,6 +53,18 @@ class Reading:
     index: Moment
     sources: dict[str, Found]
     unused: tuple[Unused, ...]
+    treatment: FhirCourse | None = None
+
+    @property
+    def course(self) -> Course | None:
+        """The scores after the first session; None where there are none."""
+        return None if self.treatment is None else self.treatment.course
+
+    @property
+    def suicidal(self) -> bool:
+        """Whether suicidal ideation is recorded, before the first session or in the course."""
+        during = self.treatment is not None and self.treatment.suicidal
+        return bool(self.patient.suicidal_ideation) or during
 
     @property
     def basis(self) -> list[str]:
@@ -56,12 +73,13 @@ class Reading:
         return list(dict.fromkeys(each.reference for each in used if each.kind != "Patient"))
 
 
-def read_patient(
+def read_patient(  # noqa: PLR0917
     resources: list[Resource],
     document: ModelDocument,
     codes: Codes,
     settings: FhirSettings,
     now: datetime,
+    landmark: LandmarkDocument | None = None,
 ) -> Reading:
     """Return the Patient whom one person's resources describe.
 
@@ -76,6 +94,8 @@ def read_patient(
     now : datetime
         The index date where neither session nor order of TMS is known; in the clinic's time zone,
         so that a date of today is not one of tomorrow.
+    landmark : LandmarkDocument, optional
+        Of any model of the course, where one may answer; see `serving.fhir.course`.
 
     Raises
     ------
@@ -96,19 +116,62 @@ def read_patient(
         problem = f"a total is computed from all items only: {'; '.join(evidence.incomplete)}"
         raise unusable("Bundle", "incomplete_items", problem, "all items, or the total")
     _add_person(found, person, index, evidence)
+    treatment = None
+    if landmark is not None:
+        sessions = sessions_since(resources, codes, index, present)
+        treatment = read_course(resources, sessions, landmark, codes, present)
     return Reading(
-        _patient(found), person.reference, index, _without_instruments(found),
-        tuple(evidence.unused),
+        _patient(found), person.reference, index,
+        _without_instruments(found) | _scores(treatment),
+        tuple(_still_unused(evidence.unused, treatment)), treatment,
     )  # fmt: skip
+
+
+def sessions_since(
+    resources: list[Resource], codes: Codes, index: Moment, now: Moment
+) -> list[Session]:
+    """Return the sessions of the course that begins at the index date; none where none is known."""
+    found = []
+    for content in _tms_procedures(resources, codes):
+        start, period = _performed(content), content.get("performedPeriod") or {}
+        if start is None or index.is_after(start) or start.is_after(now):
+            continue
+        end = Moment.parse(period.get("end"))
+        if end is None:
+            goes_on = bool(period) and content.get("status") == "in-progress"
+            end = now if goes_on else start
+        found.append(Session(start, end, is_single=not period))
+    return found
+
+
+def _scores(treatment: FhirCourse | None) -> dict[str, Found]:
+    """Return the scores of the course by a name of their own, among the other sources."""
+    if treatment is None or treatment.course is None:
+        return {}
+    days = [visit.day or 0 for visit in treatment.course.visits]
+    return {
+        f"score on day {day:g}": found for day, found in zip(days, treatment.sources, strict=True)
+    }
+
+
+def _still_unused(unused: list[Unused], treatment: FhirCourse | None) -> Iterator[Unused]:
+    """Yield what is set aside for good, the scores of the course for their own reasons."""
+    scored = () if treatment is None else treatment.sources
+    used = {each.reference for found in scored for each in found.resources}
+    reasons = {} if treatment is None else treatment.reasons
+    for each in unused:
+        if each.reason != AFTER_INDEX:
+            yield each
+        elif each.reference not in used:
+            yield Unused(each.reference, reasons.get(each.reference, each.reason))
 
 
 def index_moment(resources: list[Resource], codes: Codes, now: Moment) -> Moment:
     """Return the index date; see the head of this module."""
     sessions = [
         moment
-        for each in resources
-        if each.kind == "Procedure" and each.content.get("status") in _DONE
-        if codes.is_tms(each.codings()) and (moment := _performed(each.content)) is not None
+        for content in _tms_procedures(resources, codes)
+        if (moment := _performed(content)) is not None
     ]
     orders = [
         _ordered(each.content, now)
@@ -120,6 +183,13 @@ def index_moment(resources: list[Resource], codes: Codes, now: Moment) -> Moment
     written, planned = max(orders, key=lambda order: _sortable(order[0]))
     since = [each for each in sessions if not written.is_after(each)]
     return min(since, key=_sortable) if since else planned
+
+
+def _tms_procedures(resources: list[Resource], codes: Codes) -> Iterator[dict[str, Any]]:
+    for each in resources:
+        done = each.kind == "Procedure" and each.content.get("status") in _DONE
+        if done and codes.is_tms(each.codings()):
+            yield each.content
 
 
 def is_tms_order(resource: Resource, codes: Codes) -> bool:
@@ -154,7 +224,7 @@ def _last_of_each(evidence: Evidence) -> dict[str, Found]:
     by_key: dict[str, list[Found]] = {}
     for each in evidence.found:
         by_key.setdefault(each.key, []).append(each)
-    last = {key: _last(given) for key, given in by_key.items()}
+    last = {key: last_of(given) for key, given in by_key.items()}
     diagnosed: dict[str, list[Found]] = {}
     for each in evidence.diagnosed:
         diagnosed.setdefault(each.key, []).append(each)
@@ -162,31 +232,13 @@ def _last_of_each(evidence: Evidence) -> dict[str, Found]:
         if field in last:
             continue
         if len({each.value for each in given}) == 1:
-            last[field] = _merged(given)
+            last[field] = merged(given)
         else:
             evidence.unused += [
                 Unused(each.resources[0].reference, f"active diagnoses disagree on {field}")
                 for each in given
             ]
     return last
-
-
-def _last(given: list[Found]) -> Found:
-    kept = [
-        each
-        for each, is_last in zip(given, latest([each.moment for each in given]), strict=True)
-        if is_last
-    ]
-    if len({each.value for each in kept}) > 1:
-        name = kept[0].key.replace(":", " of ")
-        problem = f"{name} is given more than once at the same time, with different values"
-        raise unusable(kept[0].resources[0].place, "conflict", problem, "one value")
-    return _merged(kept)
-
-
-def _merged(given: list[Found]) -> Found:
-    resources = tuple(dict.fromkeys(resource for each in given for resource in each.resources))
-    return Found(given[0].key, given[0].value, given[0].moment, resources)
 
 
 def _choose_total(found: dict[str, Found], domain: str, instrument: str | None) -> None:

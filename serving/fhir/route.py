@@ -44,8 +44,10 @@ class FhirReader:
         self._predictor = predictor
 
     def read(self, resources: list[Resource], now: datetime) -> Reading:
-        """Return the Patient that one person's resources describe."""
-        return read_patient(resources, self.document, self.codes, self.settings, now)
+        """Return the Patient that one person's resources describe, and his course."""
+        models = self._predictor.landmarks
+        landmark = models[0].document.landmark if models else None
+        return read_patient(resources, self.document, self.codes, self.settings, now, landmark)
 
     def predict(self, reading: Reading) -> Predicted:
         """Return the prediction, and what it was made from.
@@ -55,11 +57,13 @@ class FhirReader:
         RequestError
             422 where the model refuses the patient.
         """
+        course = reading.course
+        model = self._predictor if course is None else self._predictor.at(course)
         try:
-            content, row = self._predictor.answer(reading.patient)
+            content, row = model.answer(reading.patient, course=course)
         except DataError as error:
             raise refused(error) from None
-        return Predicted(content, row, self._predictor.feature_names)
+        return Predicted(content, row, model.feature_names)
 
 
 def add_fhir(

@@ -150,12 +150,23 @@ def rationale(contributions: tuple[Contribution, ...]) -> str:
 def _notes(prediction: Prediction, reading: Reading) -> list[str]:
     texts = [notice.message for notice in prediction.notices]
     texts += [
-        f"Index date: {reading.index.day}. Nothing later was used.",
+        index_sentence(reading),
         *unused_sentences(reading),
     ]
-    if reading.patient.suicidal_ideation:
+    if reading.suicidal:
         texts.insert(0, SUICIDAL_IDEATION)
     return texts
+
+
+def index_sentence(reading: Reading) -> str:
+    """Return the index date, and what was used that is later."""
+    if reading.treatment is None or reading.course is None:
+        return f"Index date: {reading.index.day}. Nothing later was used."
+    last = reading.treatment.sources[-1].moment.day
+    return (
+        f"Index date: {reading.index.day}, the first session. Of what is later, the scores of the "
+        f"course were used and nothing else, by days since then; the last is of {last}."
+    )
 
 
 SUICIDAL_IDEATION: Final = (
