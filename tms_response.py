@@ -227,6 +227,10 @@ def explain(
     row: Annotated[
         int | None, typer.Option(help="Which patient of the file, counted from 1.", min=1)
     ] = None,
+    course: Annotated[
+        Path | None,
+        typer.Option(help="Scores during treatment: a table of id, session or day, and score."),
+    ] = None,
 ) -> None:
     """Write one page about one patient's prediction, to read together and to print."""
     from serving.predictor import ResponsePredictor
@@ -235,7 +239,7 @@ def explain(
 
     explaining.check_report_path(out)
     predictor = ResponsePredictor.load(resolve_model(model))
-    explaining.write_private(out, explaining.explain_patient(predictor, patient, row))
+    explaining.write_private(out, explaining.explain_patient(predictor, patient, row, course))
     typer.echo(f"Report: {out}  (holds the patient's data; only you can read it)")
 
 

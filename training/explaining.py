@@ -11,10 +11,16 @@ from data_schemas.prediction import Prediction
 from serving.patient_report.made import MadePrediction
 from serving.patient_report.page import report_page
 from serving.predictor import ResponsePredictor
+from training.cohort.course_files import read_course_file
 from training.cohort.patients import read_patients
 
 
-def explain_patient(predictor: ResponsePredictor, patients: Path, row: int | None = None) -> str:
+def explain_patient(
+    predictor: ResponsePredictor,
+    patients: Path,
+    row: int | None = None,
+    scores: Path | None = None,
+) -> str:
     """Return the page about one patient of a file.
 
     Parameters
@@ -25,21 +31,29 @@ def explain_patient(predictor: ResponsePredictor, patients: Path, row: int | Non
         As in `training.cohort.patients.read_patients`.
     row : int, optional
         Which patient of the file, counted from 1; needed where it holds several.
+    scores : Path, optional
+        Scores during treatment, as in `training.cohort.course_files.read_course_file`; the model of
+        the week that the patient's reach answers.
 
     Raises
     ------
     DataError
-        When the patients cannot be read, or the model refuses this one.
+        When the patients or scores cannot be read, or the model refuses this one.
     UsageError
         When the row is not given, or not there.
     """
-    patient = _chosen([patient for _, patient in read_patients(patients)], row)
-    content, features = predictor.answer(patient)
+    named = read_patients(patients)
+    name, patient = _chosen(named, row)
+    course = None
+    if scores is not None:
+        course = read_course_file(scores, [each for each, _ in named]).get(name)
+    model = predictor if course is None else predictor.at(course)
+    content, features = model.answer(patient, course=course)
     prediction = Prediction.model_validate(content)
-    return report_page(MadePrediction.of(prediction, features, datetime.now(UTC)), predictor)
+    return report_page(MadePrediction.of(prediction, features, datetime.now(UTC)), model)
 
 
-def _chosen(patients: list[Patient], row: int | None) -> Patient:
+def _chosen(patients: list[tuple[str, Patient]], row: int | None) -> tuple[str, Patient]:
     if row is None and len(patients) > 1:
         raise UsageError(
             f"The file holds {len(patients)} patients; choose one with --row 1 to {len(patients)}."

@@ -64,14 +64,16 @@ def _page(
     if found is None or caller not in {None, found.caller}:
         message = "The ledger holds no prediction with this prediction_id that you asked for."
         raise RequestError(404, "unknown_prediction", message)
-    if found.model_version != predictor.identity.version:
+    models = {each.identity.version: each for each in (predictor, *predictor.landmarks)}
+    model = models.get(found.model_version)
+    if model is None:
         message = (
             f"The prediction was made by version {found.model_version} of the model, which no "
             "longer answers here, so that it cannot be explained; ask again for this patient."
         )
         raise RequestError(409, "model_replaced", message)
     try:
-        return report_page(_made(found, predictor), predictor)
+        return report_page(_made(found, model), model)
     except ModelError as error:
         raise RequestError(409, "not_reproduced", error.message) from None
 
