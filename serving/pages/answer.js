@@ -56,6 +56,15 @@ function againstBase({ response_probability: probability, base_rate: base, inter
     : `${sentence}, which lies outside the interval.`;
 }
 
+// When in the course of treatment the answer is given; nothing for one before treatment.
+function theWeek({ model: { week } }) {
+  if (week === undefined || week === null) {
+    return [];
+  }
+  const sentence = `At the end of week ${week} of treatment, from the scores until then.`;
+  return [html("p", {}, html("strong", {}, sentence))];
+}
+
 function theNumber(answer, first) {
   const { response_probability: probability, interval, base_rate: base } = answer;
   const key = (kind, text) => html("li", {}, drawKey(kind), text);
@@ -80,6 +89,7 @@ function theNumber(answer, first) {
   const drawing = { probability, interval, base, first };
   return [
     html("p", { class: "big" }, percent(probability)),
+    ...theWeek(answer),
     html(
       "p", {},
       `Of 100 patients with these inputs the model expects ${Math.round(100 * probability)} to ` +
@@ -228,14 +238,15 @@ export function comparison(answer, asked, first) {
 }
 
 // Returns an answer as a sentence, for those who hear the page.
-export function inOneSentence({ abstained, response_probability: probability, interval }) {
+export function inOneSentence({ abstained, response_probability: probability, interval, model }) {
+  const when = model.week ? ` of week ${model.week}` : "";
   if (abstained) {
-    return "The model does not answer for this patient.";
+    return `The model${when} does not answer for this patient.`;
   }
   const span = interval
     ? `, stability interval ${percent(interval.lower)} to ${percent(interval.upper)}`
     : "";
-  return `The model answers ${percent(probability)}${span}.`;
+  return `The model${when} answers ${percent(probability)}${span}.`;
 }
 
 // Returns an answer as HTML; `first` is the probability that it is compared with, or null.
@@ -243,6 +254,7 @@ export function describeAnswer(answer, asked, first) {
   if (answer.abstained) {
     return [
       html("p", { class: "big none" }, "No probability"),
+      ...theWeek(answer),
       html("p", {}, "The model declines to answer for this patient; the reasons stand below."),
       ...theNotices(answer.notices),
       theInputs(asked),

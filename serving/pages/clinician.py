@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
 from data_schemas.instruments import get_instrument
+from serving.course import landmark_of
 from serving.model_card import model_card
 from serving.notices import standing_notices
 from serving.pages import COLOURS
@@ -20,7 +21,11 @@ from serving.predictor import ResponsePredictor
 from serving.settings import access_required
 
 _FOLDER: Final = Path(__file__).parent
-_SCRIPTS: Final = ("clinician.js", "form.js", "asking.js", "answer.js", "drawing.js", "elements.js")
+_SCRIPTS: Final = (
+    "clinician.js", "form.js", "course.js", "asking.js", "answer.js", "drawing.js", "elements.js",
+)  # fmt: skip
+# Six weeks of weekly scores, the longest usual course, and two besides.
+_COURSE_ROWS: Final = 8
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -78,9 +83,24 @@ def render_page(predictor: ResponsePredictor, *, access: bool) -> str:
         notices=standing_notices(document),
         identity=predictor.identity,
         statements=model_card(predictor).statements,
+        course=_course_of(predictor),
         # What training wrote for people; a model without it has the card of `GET /model` alone.
         card="model" if predictor.card is None else "model/card",
     )
+
+
+def _course_of(predictor: ResponsePredictor) -> dict[str, object] | None:
+    """Return what the page says and asks of the course; None where the model has no use for it."""
+    if not predictor.landmarks:
+        return None
+    landmarks = [landmark_of(each) for each in predictor.landmarks]
+    scale = get_instrument(landmarks[0].instrument)
+    weeks = [f"{each.week:g}" for each in landmarks]
+    return {
+        "instrument": scale.name, "lowest": scale.minimum, "highest": scale.maximum,
+        "weeks": f"week {' or '.join((', '.join(weeks[:-1]), weeks[-1]) if weeks[1:] else weeks)}",
+        "rows": _COURSE_ROWS,
+    }  # fmt: skip
 
 
 def _text(name: str) -> str:

@@ -1,5 +1,6 @@
 // The form: what was typed becomes a record, and what the service refuses is said beside its field.
 
+import { courseRows, readCourse, rowNamed } from "./course.js";
 import { html } from "./elements.js";
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)$/;
@@ -80,12 +81,19 @@ export function readForm(form) {
   }
   // What is known of a scan is nothing without the scan.
   asked.inputs = asked.inputs.filter(({ part }) => part === "patient" || asked.file);
+  const course = readCourse(form, asNumber);
+  if (course) {
+    asked.inputs.push(course.input);
+    if (course.visits.length) {
+      asked.record.course = course.visits;
+    }
+  }
   return asked;
 }
 
 // Returns a function that puts back what stands in the form now.
 export function keepForm(form) {
-  const kept = fieldsOf(form).flatMap((field) =>
+  const kept = [...fieldsOf(form), ...courseRows(form)].flatMap((field) =>
     controlsOf(field).map((control) => {
       const { checked, value, files } = control;
       return () => {
@@ -127,6 +135,10 @@ export function showRanges(form) {
 
 // A problem may name a part of a field, or the scale that the page adds to a total.
 function fieldNamed(form, name) {
+  const row = rowNamed(form, name);
+  if (row) {
+    return row;
+  }
   const fields = fieldsOf(form);
   for (let path = name; path; path = path.slice(0, Math.max(path.lastIndexOf("."), 0))) {
     const found = fields.find(
@@ -140,6 +152,7 @@ function fieldNamed(form, name) {
 }
 
 function sayBeside(field, sentence) {
+  field.closest("details")?.setAttribute("open", "");
   const place = field.querySelector(".error");
   place.textContent = place.hidden ? sentence : `${place.textContent} ${sentence}`;
   place.hidden = false;
