@@ -20,7 +20,7 @@ from features.table import Feature, patient_row
 from serving.abstention import TrainingReference, reason_to_abstain
 from serving.admission import connectome_refusal, refuse_unfit
 from serving.answer_content import AnswerContents, Content
-from serving.booster_text import FloatArray
+from serving.booster_text import FloatArray, read_trees
 from serving.calibrated_trees import CalibratedTrees, Explained, expit
 from serving.course import (
     answering,
@@ -189,6 +189,15 @@ class ResponsePredictor:
     def feature_names(self) -> tuple[str, ...]:
         """Names of the features, in the order of the columns of X."""
         return self._feature_names
+
+    @property
+    def features_in_trees(self) -> frozenset[str]:
+        """Names of the features that can move a prediction: those in a split of any tree."""
+        if self._booster_text is None or self.document.serves_base_rate:
+            return frozenset()
+        trees = read_trees(self._booster_text, len(self._feature_names))
+        columns = {column for tree in trees for column in tree.split_feature.tolist()}
+        return frozenset(self._feature_names[column] for column in columns)
 
     @property
     def identity(self) -> ModelIdentity:

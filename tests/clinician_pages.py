@@ -44,6 +44,7 @@ def fill(page: Page, record: Mapping[str, Any]) -> None:
     """
     for field, value in record.items():
         place = page.locator(f'[data-field="{field}"]')
+        place.evaluate("place => place.closest('details')?.setAttribute('open', '')")
         kind = place.get_attribute("data-kind")
         if kind == "yes_no":
             word = "Unknown" if value is None else "Yes" if value else "No"
@@ -66,7 +67,9 @@ def send(page: Page) -> Any:
     return content
 
 
-def open_answered(page: Page, address: str, record: Mapping[str, Any] = SHOWN_PATIENT) -> Any:
+def open_answered(
+    page: Page, address: str, record: Mapping[str, Any] = SHOWN_PATIENT, *, folded: bool = True
+) -> Any:
     """Open the page of a service that wants no key, ask about a patient, and return the answer.
 
     Parameters
@@ -77,8 +80,11 @@ def open_answered(page: Page, address: str, record: Mapping[str, Any] = SHOWN_PA
         Of the service, such as http://127.0.0.1:3000/.
     record : mapping
         As in `fill`; fields that the model does not ask for are left out.
+    folded : bool
+        Whether to answer also what cannot move the probability, which stands folded.
     """
     page.goto(address)
-    asked = {field for field in record if page.locator(f'[data-field="{field}"]').count()}
+    places = '[data-field="{}"]' if folded else '[data-field="{}"]:visible'
+    asked = {field for field in record if page.locator(places.format(field)).count()}
     fill(page, {field: value for field, value in record.items() if field in asked})
     return send(page)

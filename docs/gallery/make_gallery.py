@@ -81,7 +81,7 @@ def take_service(model: Path, home: Path) -> None:
     """Take the clinician's page with an answer, the patient report, and the model card."""
     with local_service(model, home) as address:
         with opened_page((1280, 1040)) as page:
-            answer = open_answered(page, address)
+            answer = open_answered(page, address, folded=False)
             save(page, "clinician")
             page.set_viewport_size({"width": 900, "height": 800})
             page.goto(f"{address}predictions/{answer['prediction_id']}/report")
@@ -90,7 +90,7 @@ def take_service(model: Path, home: Path) -> None:
             page.goto(f"{address}model/card")
             save(page, "card")
         with opened_page((390, 844), scheme="dark") as page:
-            open_answered(page, address)
+            open_answered(page, address, folded=False)
             save(page, "phone", "text=What moved it")
 
 

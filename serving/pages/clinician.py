@@ -71,13 +71,16 @@ def render_page(predictor: ResponsePredictor, *, access: bool) -> str:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     document = predictor.document
-    groups = form_of(document)
+    groups = form_of(document, predictor.features_in_trees)
     return environment.get_template("clinician.html.j2").render(
         access=access,
         document=document,
         groups=groups,
         n_questions=sum(
-            question.part == "patient" for group in groups for question in group.questions
+            question.part == "patient"
+            for group in groups
+            if not group.folded
+            for question in group.questions
         ),
         outcome_scale=get_instrument(document.outcome.instrument).full_name,
         notices=standing_notices(document),

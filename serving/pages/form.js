@@ -71,7 +71,9 @@ export function readForm(form) {
     } else if (part === "quality") {
       asked.quality[name] = answerIn(field);
     } else if (name.startsWith("extra.")) {
-      asked.record.extra = { ...asked.record.extra, [name.slice("extra.".length)]: answerIn(field) };
+      // A further measurement is a number, also where it is a yes or no.
+      const answer = kind === "yes_no" ? Number(answerIn(field)) : answerIn(field);
+      asked.record.extra = { ...asked.record.extra, [name.slice("extra.".length)]: answer };
     } else {
       asked.record[name] = answerIn(field);
       if (fixedField) {
@@ -110,8 +112,10 @@ export function keepForm(form) {
   return () => kept.forEach((putBack) => putBack());
 }
 
+// Of what can move the prediction.
 export function countKnown(form) {
-  return fieldsOf(form).filter((field) => field.dataset.part === "patient" && isKnown(field)).length;
+  const counts = (field) => field.dataset.part === "patient" && !field.closest("details");
+  return fieldsOf(form).filter((field) => counts(field) && isKnown(field)).length;
 }
 
 export function setUnknownToNo(group) {

@@ -1,6 +1,10 @@
-"""The questions of the clinician's page: what the model can have learned from, and nothing else."""
+"""The questions of the clinician's page: what the model reads, and nothing else.
 
-from collections.abc import Iterator
+What can move a prediction stands first. What no tree asks for is still read: by the interval, and
+by the rules that tell whether a patient is like those of the training. It stands apart, folded.
+"""
+
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final, Literal
@@ -11,6 +15,7 @@ from data_schemas.connectome import Connectome
 from data_schemas.extra import ExtraDeclaration
 from data_schemas.instruments import INSTRUMENTS, get_instrument
 from data_schemas.patient import SEVERITY_DOMAINS, Patient
+from features.table import YES_NO
 from serving.known_scanners import named_features
 from serving.model_document import ModelDocument
 
@@ -70,6 +75,7 @@ _FILE_HELP: Final = (
     "MB. Its name is not kept."
 )
 _ANOTHER_CLINIC: Final = "A clinic that is not listed"
+_FOLDED: Final = "Not used for the probability"
 
 
 @dataclass(frozen=True)
@@ -107,6 +113,8 @@ class Question:
         Whether the model leans on a feature made of it.
     required : bool
         Whether the model refuses without.
+    moves : bool
+        Whether an answer can move the prediction.
     """
 
     field: str
@@ -121,6 +129,7 @@ class Question:
     part: Literal["patient", "quality"] = "patient"
     leaned_on: bool = False
     required: bool = False
+    moves: bool = True
 
     @property
     def name(self) -> str:
@@ -137,10 +146,11 @@ class Question:
 
 @dataclass(frozen=True)
 class Group:
-    """Questions under one heading."""
+    """Questions under one heading; `folded` where none of them can move a prediction."""
 
     title: str
     questions: tuple[Question, ...]
+    folded: bool = False
 
     @property
     def is_checklist(self) -> bool:
@@ -148,43 +158,71 @@ class Group:
         return all(question.kind == "yes_no" for question in self.questions)
 
 
-def form_of(document: ModelDocument) -> tuple[Group, ...]:
+def form_of(document: ModelDocument, in_trees: Collection[str]) -> tuple[Group, ...]:
     """Return the questions that a model needs answered, in the order of `Patient`.
 
-    A field is asked for where a feature made of it was known in some of the training patients, or
-    where the model requires it. A total comes without its instrument where the model knows one.
+    A field is asked for where a tree splits on a feature made of it, or where the model requires
+    it or takes the scanner's effect away by it. A total comes without its instrument where the
+    model knows one. Fields of which only the interval and the rules of abstention make use come
+    last, in a folded group.
+
+    Parameters
+    ----------
+    document : ModelDocument
+    in_trees : collection of str
+        The features that a tree splits on.
     """
-    used, leaned_on = _used_fields(document)
+    moving, read, leaned_on = _used_fields(document, in_trees)
     required = set(document.required_fields)
     groups: dict[str, list[Question]] = {}
     title = ""
     for field in Patient.model_fields:
         title = _GROUPS.get(field, title)
-        for question in _questions(field, document, used | required):
+        for question in _questions(field, document, moving | read | required):
+            moves = _place_of(question) in moving or question.field in required
             marked = replace(
                 question,
                 leaned_on=question.field in leaned_on,
                 required=question.field in required,
+                moves=moves,
             )
-            groups.setdefault(title, []).append(marked)
-    return tuple(Group(name, tuple(questions)) for name, questions in groups.items())
+            groups.setdefault(title if moves else _FOLDED, []).append(marked)
+    folded = groups.pop(_FOLDED, [])
+    found = [Group(name, tuple(questions)) for name, questions in groups.items()]
+    return (*found, *([Group(_FOLDED, tuple(folded), folded=True)] if folded else []))
 
 
-def _used_fields(document: ModelDocument) -> tuple[set[str], set[str]]:
-    """Return the fields of all features known in training, and of those that are leaned on."""
+def _place_of(question: Question) -> str:
+    """Return the field that a question is about; what is known of a scan goes with the scan."""
+    return "connectome" if question.part == "quality" else question.field
+
+
+def _used_fields(
+    document: ModelDocument, in_trees: Collection[str]
+) -> tuple[set[str], set[str], set[str]]:
+    """Return the fields that can move a prediction, that are read at all, and that are leaned on.
+
+    Read is what the training patients' values are kept of: `serving.abstention` and
+    `serving.notices` hold a patient against them.
+    """
     names = [feature.name for feature in document.features]
-    used: set[str] = {"site"} if document.sites else set()
+    moving: set[str] = {"site"} if document.sites else set()
+    read: set[str] = set()
     leaned_on: set[str] = set()
     for feature, described in zip(named_features(document, names), document.features, strict=True):
-        if described.missing_share < 1:
-            used.update(feature.fields)
+        if described.name in in_trees:
+            moving.update(feature.fields)
+        if described.reference is not None:
+            read.update(feature.fields)
         # As `serving.notices` has it.
         if described.importance > 1 / len(names) and not document.serves_base_rate:
             leaned_on.update(feature.fields)
     covariates = document.harmonisation.covariates if document.harmonisation else ()
     for feature in named_features(document, covariates):
-        used.update(feature.fields)
-    return used, leaned_on
+        moving.update(feature.fields)
+    # The file stands for its summary.
+    moving |= {"connectome"} if "connectome_summary" in moving else set()
+    return moving, read, leaned_on
 
 
 def _questions(field: str, document: ModelDocument, used: set[str]) -> Iterator[Question]:
@@ -246,9 +284,12 @@ def _described(field: str, label: str, declared: dict[str, Any]) -> Question:
 
 
 def _measurement(declared: ExtraDeclaration) -> Question:
+    text = f"{declared.meaning.rstrip('.')}."
+    if declared.unit == YES_NO:
+        return Question(_EXTRA + declared.name, declared.label, text, "yes_no")
     return Question(
-        _EXTRA + declared.name, declared.label, f"{declared.meaning.rstrip('.')}.", "number",
-        declared.unit, declared.minimum, declared.maximum,
+        _EXTRA + declared.name, declared.label, text, "number", declared.unit,
+        declared.minimum, declared.maximum,
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from served_models import EXTRA, SITES
 
 from data_schemas.instruments import INSTRUMENTS
 from data_schemas.patient import Patient
-from features.table import feature_table
+from features.table import YES_NO, feature_table
 from serving.model_document import ModelDocument
 from serving.pages.form_fields import Question, form_of
 from serving.predictor import ResponsePredictor
@@ -23,29 +24,76 @@ FEATURES = {
 
 
 def questions_of(document: ModelDocument) -> list[Question]:
-    return [question for group in form_of(document) for question in group.questions]
+    groups = form_of(document, {each.name for each in document.features})
+    return [question for group in groups for question in group.questions]
 
 
 def with_features(document: ModelDocument, known: set[str]) -> ModelDocument:
-    """Return a model in whose training only these features were known."""
-    features = tuple(
-        each.model_copy(update={"missing_share": 0.2 if each.name in known else 1.0})
-        for each in document.features
-    )
+    """Return a model that has these features alone."""
+    features = tuple(each for each in document.features if each.name in known)
     return document.model_copy(update={"features": features, "sites": (), "required_fields": ()})
 
 
 @settings(max_examples=60)
-@given(known=st.sets(st.sampled_from(sorted(FEATURES))))
-def test_every_field_that_the_known_features_need_is_asked_for_once_and_no_other(
-    network_predictor: ResponsePredictor, known: set[str]
+@given(data=st.data())
+def test_what_moves_stands_first_what_is_only_read_is_folded_and_nothing_else_is_asked(
+    network_predictor: ResponsePredictor, data: st.DataObject
 ) -> None:
-    asked: list[str] = []
-    for question in questions_of(with_features(network_predictor.document, known)):
-        if question.part == "patient":
-            asked += [question.field, *([question.fixed[0]] if question.fixed else [])]
-    needed = {field for name in known for field in FEATURES[name].fields}
-    assert sorted(asked) == sorted(needed - {"connectome_summary"})
+    names = st.sets(st.sampled_from(sorted(FEATURES)))
+    in_trees, read = data.draw(names), data.draw(names)
+    document = network_predictor.document
+    known = next(each.reference for each in document.features if each.reference)
+    features = tuple(
+        each.model_copy(update={"reference": known if each.name in read else None})
+        for each in document.features
+    )
+    without = {"features": features, "sites": (), "required_fields": ()}
+    groups = form_of(document.model_copy(update=without), in_trees)
+    assert all(group.questions for group in groups)
+    assert [group.folded for group in groups] == sorted(group.folded for group in groups)
+    asked: dict[bool, list[str]] = {False: [], True: []}
+    for group in groups:
+        for question in group.questions:
+            assert question.moves != group.folded
+            if question.part == "patient":
+                fixed = [question.fixed[0]] if question.fixed else []
+                asked[group.folded] += [question.field, *fixed]
+    moving = _fields_of(in_trees)
+    assert sorted(asked[False]) == sorted(moving)
+    assert sorted(asked[True]) == sorted(_fields_of(read) - moving)
+
+
+def _fields_of(names: set[str]) -> set[str]:
+    return {field for name in names for field in FEATURES[name].fields} - {"connectome_summary"}
+
+
+def test_what_moves_is_read_from_the_trees(
+    predictor: ResponsePredictor, altered: Callable[..., ResponsePredictor]
+) -> None:
+    in_trees = predictor.features_in_trees
+    assert in_trees
+    # What no tree splits on contributes nothing, whatever its value.
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(50, len(predictor.feature_names)))
+    moved = (predictor.contributions(X) != 0).any(axis=0)
+    names = np.array(predictor.feature_names)
+    assert set(names[moved]) <= in_trees
+    silent = altered(calibration=predictor.document.calibration.model_copy(update={"slope": 0}))
+    assert silent.features_in_trees == frozenset()
+    assert all(
+        group.folded or all(q.required or q.field == "site" for q in group.questions)
+        for group in form_of(silent.document, silent.features_in_trees)
+    )
+
+
+def test_a_further_measurement_that_is_yes_or_no_is_answered_so(
+    predictor: ResponsePredictor,
+) -> None:
+    document = predictor.document
+    declared = EXTRA.model_copy(update={"unit": YES_NO, "minimum": 0, "maximum": 1})
+    changed = document.model_copy(update={"extra_measurements": (declared,)})
+    [asked] = [q for q in questions_of(changed) if q.field == "extra.grip_kg"]
+    assert (asked.kind, asked.unit, asked.range) == ("yes_no", "", "")
 
 
 def test_every_number_has_the_range_and_unit_of_the_schema(
@@ -148,5 +196,6 @@ def test_only_a_list_of_yes_and_no_can_be_answered_at_once(
     predictor: ResponsePredictor, n_yes_no: int
 ) -> None:
     drugs = [name for name in FEATURES if FEATURES[name].domain == "medication"][:n_yes_no]
-    groups = form_of(with_features(predictor.document, {"age_years", *drugs}))
+    known = {"age_years", *drugs}
+    groups = form_of(with_features(predictor.document, known), known)
     assert [group.is_checklist for group in groups] == [False, True]
