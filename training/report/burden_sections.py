@@ -28,6 +28,7 @@ from training.report.words import confidence_percent
 from training.summary import RunSummary
 
 _RESPONDERS: Final = {"response": "responders", "remission": "remitters"}
+_NAMES: Final = {SEQUENCING: "Sequencing", RESCORING: "Re-scoring"}
 _CHANGED: Final = {SEQUENCING: "Another step first", RESCORING: "Would stop"}
 _HARMED: Final = {SEQUENCING: "who would wait", RESCORING: "who would have been lost"}
 _WHOLE_FROM: Final = 100  # of a cost: below it, hundredths are shown
@@ -39,7 +40,6 @@ def burden_section(summary: RunSummary) -> dict[str, Any] | None:
     if burden is None:
         return None
     responders = _RESPONDERS[summary.outcome.kind]
-    one = responders[:-1]
     return {
         "summary": burden,
         "responders": responders,
@@ -49,8 +49,8 @@ def burden_section(summary: RunSummary) -> dict[str, Any] | None:
         "picture": _picture(summary, burden),
         "sequencing": _strategy_table(summary, burden, SEQUENCING),
         "rescoring": _strategy_table(summary, burden, RESCORING),
-        "sequencing_words": _words(burden.sequencing, one),
-        "rescoring_words": _words(burden.rescoring, one),
+        "sequencing_words": _words(burden, SEQUENCING, responders),
+        "rescoring_words": _words(burden, RESCORING, responders),
         "costs": _costs_table(summary, burden),
     }  # fmt: skip
 
@@ -76,13 +76,17 @@ def _harm(burden: BurdenSummary, row: BurdenRow) -> Cell:
     )
 
 
+def _strategies(burden: BurdenSummary) -> dict[str, StrategyBurden]:
+    return {SEQUENCING: burden.sequencing, RESCORING: burden.rescoring}
+
+
 def _changing(strategy: StrategyBurden) -> list[BurdenRow]:
     """Return the rows at which anybody is changed; the others are treat all."""
     return [row for row in strategy.rows if row.n_changed > 0]
 
 
 def _strategy_table(summary: RunSummary, burden: BurdenSummary, name: str) -> Table | None:
-    strategy = burden.sequencing if name == SEQUENCING else burden.rescoring
+    strategy = _strategies(burden)[name]
     rows = _changing(strategy)
     if not rows:
         return None
@@ -119,10 +123,10 @@ def _costs_table(summary: RunSummary, burden: BurdenSummary) -> Table | None:
     everyone = _estimate(burden, burden.treat_all[COST])
     digits = 0 if everyone.value >= _WHOLE_FROM else 2
     rows: list[list[object]] = [["Treat all", "none", estimate_cell(everyone, digits), "0", "0"]]
-    for label, strategy in (("Sequencing", burden.sequencing), ("Re-scoring", burden.rescoring)):
+    for name, strategy in _strategies(burden).items():
         rows += [
             [
-                f"{label} at {_percent(row.threshold)}",
+                f"{_NAMES[name]} at {_percent(row.threshold)}",
                 _harm(burden, row),
                 _cell(burden, row, COST, digits),
                 _cell(burden, row, COST + MINUS_TREAT_ALL, digits, "+"),
@@ -141,14 +145,18 @@ def _costs_table(summary: RunSummary, burden: BurdenSummary) -> Table | None:
     return table(caption, header, rows)
 
 
-def _words(strategy: StrategyBurden, one: str) -> str:
+def _words(burden: BurdenSummary, name: str, responders: str) -> str:
     """Say why there is no table, or what it shows and which thresholds are not in it."""
+    strategy = _strategies(burden)[name]
     if strategy.why_absent:
         return strategy.why_absent
+    rows = _changing(strategy)
+    told = [f"It is {_verdict(rows, responders[:-1])}."] if rows else []
+    if fewer := _differing(rows, -1):
+        told.append(f"Where it takes fewer, {responders} {_HARMED[name]}: {_span(fewer)}.")
     nobody = [row.threshold for row in strategy.rows if row.n_changed == 0]
-    told = [f"It is {_verdict(strategy, one)}."] if _changing(strategy) else []
     if nobody:
-        told.append(f"Nobody had a chance below {_listed(nobody, 'or')}: there it is treat all.")
+        told.append(f"Nobody had a chance below {_percent(max(nobody))}: there it is treat all.")
     if strategy.withheld:
         told.append(
             f"Withheld: {_listed(strategy.withheld)}, where fewer than five patients of one of the "
@@ -157,13 +165,9 @@ def _words(strategy: StrategyBurden, one: str) -> str:
     return " ".join(told)
 
 
-def _verdict(strategy: StrategyBurden, one: str) -> str:
+def _verdict(rows: Sequence[BurdenRow], one: str) -> str:
     """Say at which thresholds a strategy is shown to differ from treat all."""
-    found = [
-        (row.threshold, row.figures[SESSIONS + MINUS_TREAT_ALL]) for row in _changing(strategy)
-    ]
-    fewer = [at for at, figure in found if figure.upper is not None and figure.upper < 0]
-    more = [at for at, figure in found if figure.lower is not None and figure.lower > 0]
+    fewer, more = ([row.threshold for row in _differing(rows, sign)] for sign in (-1, 1))
     verdict = (
         f"shown to take fewer sessions for each {one} than treat all at {_listed(fewer)}"
         if fewer
@@ -172,9 +176,20 @@ def _verdict(strategy: StrategyBurden, one: str) -> str:
     return f"{verdict}, and shown to take more at {_listed(more)}" if more else verdict
 
 
-def _listed(thresholds: Sequence[float], last: str = "and") -> str:
+def _differing(rows: Sequence[BurdenRow], sign: int) -> list[BurdenRow]:
+    """Return the rows whose difference to treat all is shown: its interval, as it is printed."""
+    return [
+        row
+        for row in rows
+        if (found := row.figures[SESSIONS + MINUS_TREAT_ALL]).lower is not None
+        and found.upper is not None
+        and min(round(sign * found.lower, 1), round(sign * found.upper, 1)) > 0
+    ]
+
+
+def _listed(thresholds: Sequence[float]) -> str:
     told = [_percent(threshold) for threshold in thresholds]
-    return f" {last} ".join([", ".join(told[:-1]), told[-1]] if len(told) > 1 else told)
+    return " and ".join([", ".join(told[:-1]), told[-1]] if len(told) > 1 else told)
 
 
 def _percent(threshold: float) -> str:
@@ -183,12 +198,11 @@ def _percent(threshold: float) -> str:
 
 def _picture(summary: RunSummary, burden: BurdenSummary) -> Picture | None:
     responders = _RESPONDERS[summary.outcome.kind]
-    strategies = {SEQUENCING: burden.sequencing, RESCORING: burden.rescoring}
-    shown = {name: rows for name, each in strategies.items() if (rows := _changing(each))}
+    strategies = _strategies(burden).items()
+    shown = {name: rows for name, each in strategies if (rows := _changing(each))}
     if not shown:
         return None
-    week = burden.rescoring.week or 0
-    names = {SEQUENCING: "Sequencing", RESCORING: f"Re-scoring at week {week:g}"}
+    names = {**_NAMES, RESCORING: f"{_NAMES[RESCORING]} at week {burden.rescoring.week or 0:g}"}
     everyone = _estimate(burden, burden.treat_all[SESSIONS])
     svg = plot_burden(
         _frame(shown, SESSIONS),
@@ -199,8 +213,7 @@ def _picture(summary: RunSummary, burden: BurdenSummary) -> Picture | None:
     )  # fmt: skip
     one = responders[:-1]
     told = [
-        f"{names[name]} is {_verdict(strategies[name], one)}; {responders} {_HARMED[name]}: "
-        f"{_span(rows)}."
+        f"{names[name]} is {_verdict(rows, one)}; {responders} {_HARMED[name]}: {_span(rows)}."
         for name, rows in shown.items()
     ]
     return picture(

@@ -99,7 +99,20 @@ def test_each_row_tells_who_pays_beside_what_is_saved(
     assert "who would wait: 12 % at a threshold of 40 % to 80 % at a threshold of 60 %." in alt
     assert "Re-scoring at week 2 is not shown to take fewer" in alt
     assert "more at 30 %; responders who would have been lost: 9 % at a threshold of 30 %." in alt
+    harm = "Where it takes fewer, responders who would wait: 12 % at a threshold of 40 %."
+    assert harm in seen.text
     assert "Nobody had a chance below 20 %: there it is treat all. Withheld: 70 %" in seen.text
+
+
+def test_a_difference_is_shown_only_where_its_printed_interval_shows_it(
+    simulated: FinishedRun,
+) -> None:
+    for difference, verdict in ((-0.54, "not shown to take fewer"), (-0.6, "shown to take fewer")):
+        one = StrategyBurden(n_asked=240, rows=(row(0.4, 60, 12, difference),))
+        summary = simulated.summary.model_copy(update={"burden": burden(sequencing=one)})
+        section = burden_section(summary)
+        assert section is not None
+        assert section["sequencing_words"].startswith(f"It is {verdict}")
 
 
 def test_what_is_not_known_is_said_instead(simulated: FinishedRun, tmp_path: Path) -> None:
