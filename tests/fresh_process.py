@@ -34,6 +34,8 @@ penalties = [0.03]
 replicates = 5
 [course]
 landmark_weeks = [1, 3]
+[burden]
+rescoring_week = 3
 """
 
 

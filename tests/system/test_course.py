@@ -276,3 +276,18 @@ def test_the_run_says_so_in_its_report(spine: Spine) -> None:
     assert 'id="course"' in report
     assert "AUROC, calibration slope and observed to expected by week of treatment" in report
     assert set(pd.read_csv(spine.run / "course.csv")["week"]) == set(WEEKS)
+
+
+def test_what_early_re_scoring_takes_follows_from_the_tables(spine: Spine) -> None:
+    burden = json.loads((spine.run / "summary.json").read_text("utf-8"))["burden"]
+    held_out = pd.read_csv(spine.run / "course_out_of_fold.csv")
+    held_out = held_out[(held_out["week"] == 3) & (held_out["model"] == "course")]
+    assert burden["rescoring"]["rows"]
+    for row in burden["rescoring"]["rows"]:
+        stopped = held_out[held_out["probability"] < row["threshold"]]
+        lost = stopped["y"].sum()
+        assert (row["n_changed"], row["n_responders_changed"]) == (len(stopped), lost)
+        whole = burden["sessions_in_a_course"]
+        sessions = burden["n_patients"] * whole - len(stopped) * (whole - 3 * SESSIONS_A_WEEK)
+        found = row["figures"]["sessions_per_responder"]["estimate"]
+        assert found == pytest.approx(sessions / (burden["n_responders"] - lost))

@@ -323,3 +323,16 @@ def test_a_folder_that_is_not_a_finished_run(
     (tmp_path / "run" / name).write_text("something else")
     with pytest.raises(DataError, match=name):
         build_report(tmp_path / "run")
+
+
+def test_a_finished_run_has_the_section_in_its_page(run: FinishedRun) -> None:
+    seen = page(run)
+    assert "#burden" in seen.links
+    found = run.summary.burden
+    assert found is not None
+    if found.why_absent:
+        assert "set burden.sessions_in_a_course" in seen.text, "no plan is recorded here"
+    else:
+        everyone = 30 * found.n_patients / found.n_responders
+        assert f"Treat all takes {everyone:.1f} (" in seen.text
+        assert seen.rows_of("Sequencing at")

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from finished_runs import FinishedRun
+import pytest
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from report_pages import Page
+from tracked_runs import write_run_folder
 
 from training.burden.measures import (
     MINUS_LOT,
@@ -16,8 +17,15 @@ from training.burden.strategies import COST, SESSIONS
 from training.burden.summary import BurdenFigure, BurdenRow, BurdenSummary, StrategyBurden
 from training.config import BurdenCosts
 from training.report.burden_sections import burden_section
+from training.summary import RunSummary
 
 COSTS = BurdenCosts(session=180, next_step=1200, next_step_rate=0.2, currency="EUR")
+
+
+@pytest.fixture(scope="module")
+def summary(tmp_path_factory: pytest.TempPathFactory) -> RunSummary:
+    """The summary of a run, with whatever sessions and cost a test gives it."""
+    return RunSummary.load(write_run_folder(tmp_path_factory.mktemp("run") / "run"))
 
 
 def figure(estimate: float, half: float | None = 0.5) -> BurdenFigure:
@@ -58,24 +66,22 @@ def burden(**changes: object) -> BurdenSummary:
     return found.model_copy(update=changes)
 
 
-def told(run: FinishedRun, folder: Path, found: BurdenSummary | None) -> Page:
+def told(summary: RunSummary, folder: Path, found: BurdenSummary | None) -> Page:
     """Return the section alone, of a run that says this of sessions and cost."""
     environment = Environment(
         loader=PackageLoader("training.report"), autoescape=True, undefined=StrictUndefined
     )
     macros = '{% from "macros.html.j2" import show_table, show_picture %}'
     section = environment.from_string(macros + '{% include "burden.html.j2" %}').render(
-        burden=burden_section(run.summary.model_copy(update={"burden": found}))
+        burden=burden_section(summary.model_copy(update={"burden": found}))
     )
     path = folder / "section.html"
     path.write_text(section, encoding="utf-8")
     return Page(path)
 
 
-def test_each_row_tells_who_pays_beside_what_is_saved(
-    simulated: FinishedRun, tmp_path: Path
-) -> None:
-    seen = told(simulated, tmp_path, burden())
+def test_each_row_tells_who_pays_beside_what_is_saved(summary: RunSummary, tmp_path: Path) -> None:
+    seen = told(summary, tmp_path, burden())
     assert seen.problems == []
     assert "not a reason to withhold treatment, or to stop it, for anyone" in seen.text
     [at_40] = [line for line in seen.rows_of("40 %") if "of 240" in line[1]]
@@ -105,19 +111,19 @@ def test_each_row_tells_who_pays_beside_what_is_saved(
 
 
 def test_a_difference_is_shown_only_where_its_printed_interval_shows_it(
-    simulated: FinishedRun,
+    summary: RunSummary,
 ) -> None:
     for difference, verdict in ((-0.54, "not shown to take fewer"), (-0.6, "shown to take fewer")):
         one = StrategyBurden(n_asked=240, rows=(row(0.4, 60, 12, difference),))
-        summary = simulated.summary.model_copy(update={"burden": burden(sequencing=one)})
+        summary = summary.model_copy(update={"burden": burden(sequencing=one)})
         section = burden_section(summary)
         assert section is not None
         assert section["sequencing_words"].startswith(f"It is {verdict}")
 
 
-def test_what_is_not_known_is_said_instead(simulated: FinishedRun, tmp_path: Path) -> None:
-    assert "burden" not in told(simulated, tmp_path, None).ids
-    seen = told(simulated, tmp_path, BurdenSummary(why_absent="Nothing was planned."))
+def test_what_is_not_known_is_said_instead(summary: RunSummary, tmp_path: Path) -> None:
+    assert "burden" not in told(summary, tmp_path, None).ids
+    seen = told(summary, tmp_path, BurdenSummary(why_absent="Nothing was planned."))
     assert "There are no figures. Nothing was planned." in seen.text
     assert not [alt for _, alt in seen.pictures if "for each responder" in alt]
     lacking = burden(
@@ -125,7 +131,7 @@ def test_what_is_not_known_is_said_instead(simulated: FinishedRun, tmp_path: Pat
         sequencing=StrategyBurden(why_absent="All are alike."),
         rescoring=StrategyBurden(why_absent="No models of the course were trained."),
     )  # fmt: skip
-    seen = told(simulated, tmp_path, lacking)
+    seen = told(summary, tmp_path, lacking)
     assert seen.problems == []
     for words in (
         "Treat all takes 72.0 sessions for each responder.", "All are alike.",
@@ -135,28 +141,15 @@ def test_what_is_not_known_is_said_instead(simulated: FinishedRun, tmp_path: Pat
     assert not seen.rows_of("Treat all")
 
 
-def test_a_finished_run_has_the_section_in_its_page(run: FinishedRun) -> None:
-    seen = Page(run.folder / "report.html")
-    assert "#burden" in seen.links
-    found = run.summary.burden
-    assert found is not None
-    if found.why_absent:
-        assert "set burden.sessions_in_a_course" in seen.text, "no plan is recorded here"
-    else:
-        everyone = 30 * found.n_patients / found.n_responders
-        assert f"Treat all takes {everyone:.1f} (" in seen.text
-        assert seen.rows_of("Sequencing at")
-
-
-def test_it_is_called_by_its_outcome_and_its_treatment(real: FinishedRun) -> None:
-    outcome = real.summary.outcome.model_copy(update={"kind": "remission"})
-    summary = real.summary.model_copy(update={"outcome": outcome, "burden": burden()})
+def test_it_is_called_by_its_outcome_and_its_treatment(summary: RunSummary) -> None:
+    outcome = summary.outcome.model_copy(update={"kind": "remission"})
+    summary = summary.model_copy(update={"outcome": outcome, "burden": burden()})
     section = burden_section(summary)
     assert section is not None
     assert (section["responders"], section["treatment"]) == ("remitters", "the treatment")
     assert section["rescoring"].header[2].text == "Remitters who would have been lost"
     assert section["costs"].header[2].text == "Cost for each remitter"
     small = burden(treat_all={SESSIONS: figure(72), COST: figure(9, 1)})
-    cheap = burden_section(real.summary.model_copy(update={"burden": small}))
+    cheap = burden_section(summary.model_copy(update={"burden": small}))
     assert cheap is not None
     assert cheap["costs"].rows[0][2].text == "9.00"
