@@ -218,16 +218,16 @@ class TrainingPopulation(BaseModel):
     simulated: bool
     n_patients: int = Field(ge=1)
     n_events: int = Field(ge=0, description="Patients who reached the outcome.")
-    n_sites: int = Field(ge=1)
+    n_sites: int = Field(ge=0, description="Sites that are recorded; 0 where none is.")
     licence: str
     citation: str
 
     def sentence(self) -> str:
         """Return the cohort in one sentence, as it stands beside every prediction."""
         kind = "simulated patients" if self.simulated else "patients"
-        sites = "1 site" if self.n_sites == 1 else f"{self.n_sites} sites"
+        sites = f" at {self.n_sites} site{'' if self.n_sites == 1 else 's'}" if self.n_sites else ""
         return (
-            f"{self.n_patients} {kind} at {sites}, of whom {self.n_events} reached the outcome; "
+            f"{self.n_patients} {kind}{sites}, of whom {self.n_events} reached the outcome; "
             f"cohort {self.cohort}; treatment: {self.treatment}"
         )
 

@@ -261,15 +261,19 @@ export function describeAnswer(answer, asked, first) {
       theOrigin(answer),
     ];
   }
+  const whatIf = html(
+    "p", { class: "hint" },
+    html("strong", {}, "What if? "),
+    "Change an input, ask again, and see the difference. It shows associations, not effects.",
+  );
+  const unmoved = [
+    html("h3", {}, "What moved it"),
+    html("p", {}, "Nothing: no input of this patient moved the probability."),
+  ];
   return [
     ...theNumber(answer, first),
     ...theNotices(answer.notices),
-    html(
-      "p", { class: "hint" },
-      html("strong", {}, "What if? "),
-      "Change an input, ask again, and see the difference. It shows associations, not effects.",
-    ),
-    ...theReasons(answer),
+    ...(answer.contributions.every(isNothing) ? unmoved : [whatIf, ...theReasons(answer)]),
     theInputs(asked),
     theOrigin(answer),
   ];

@@ -145,3 +145,5 @@ def test_training_population_is_one_sentence(document: ModelDocument) -> None:
     assert population.sentence().startswith("240 simulated patients at 2 sites")
     real = population.model_copy(update={"simulated": False, "n_sites": 1})
     assert real.sentence().startswith("240 patients at 1 site,")
+    unrecorded = real.model_copy(update={"n_sites": 0})
+    assert unrecorded.sentence().startswith("240 patients, of whom")

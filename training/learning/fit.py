@@ -148,7 +148,7 @@ def population(table: TrainingTable, spec: CohortSpec) -> TrainingPopulation:
         simulated=spec.simulated,
         n_patients=len(table.y),
         n_events=int(np.count_nonzero(table.y)),
-        n_sites=max(1, len(table.site_names)),
+        n_sites=len(table.site_names),
         licence=spec.licence,
         citation=spec.citation,
     )
