@@ -30,15 +30,30 @@ class Told:
         found: str = self.answer["model"]["version"]
         return found
 
+    @property
+    def chance(self) -> float | None:
+        """What was predicted; None where the model abstained."""
+        found: float | None = self.answer["response_probability"]
+        return found
+
 
 @dataclass(frozen=True)
 class Reported:
-    """What a hospital reported of a patient, and what the service said to that."""
+    """What a hospital reported of a patient in a week, and what the service said to that."""
 
     patient: YearPatient
     caller: str
+    week: int
     final_total: float | None
     status: str
+
+    @property
+    def responded(self) -> bool:
+        """What the report says; a response is a fall by half or more."""
+        if self.final_total is None:
+            return self.patient.responded
+        baseline: float = self.patient.body["depression_total"]
+        return baseline - self.final_total >= 0.5 * baseline
 
 
 @dataclass
@@ -54,6 +69,8 @@ class Notes:
     seen : Counter
         Patients in all answers by the version that answered, those that were asked for again
         included.
+    repeated : Counter
+        Those that were asked for again, of these.
     statuses : Counter
         Of all answers.
     broken : int
@@ -63,6 +80,7 @@ class Notes:
     told: dict[int, Told] = field(default_factory=dict)
     reported: list[Reported] = field(default_factory=list)
     seen: "Counter[str]" = field(default_factory=Counter)
+    repeated: "Counter[str]" = field(default_factory=Counter)
     statuses: "Counter[int]" = field(default_factory=Counter)
     broken: int = 0
 
@@ -130,6 +148,7 @@ class Hospital:
         """Repeat all requests since `ask`, as a clerk who is not sure; the answers are the same."""
         for request, body in self._latest:
             assert self._answered(request) == body
+            self.notes.repeated.update(each["model"]["version"] for each in _answers(body))
 
     def report(self, patients: Sequence[YearPatient], week: int) -> None:
         """Report the outcomes that are known in this week, and those that were not accepted yet."""
@@ -139,7 +158,7 @@ class Hospital:
             for told_in, total in patient.told_in
             if told_in == week
         ]
-        self._waiting = [each for each in self._waiting if not self._accepted(*each)]
+        self._waiting = [each for each in self._waiting if not self._accepted(*each, week)]
 
     def close(self) -> None:
         """Hang up."""
@@ -172,7 +191,7 @@ class Hospital:
             assert reply.status_code == 503, reply.text[:300]
             time.sleep(_SECONDS_TO_ASK_AGAIN)
 
-    def _accepted(self, patient: YearPatient, total: float | None) -> bool:
+    def _accepted(self, patient: YearPatient, total: float | None, week: int) -> bool:
         """Report one outcome; while the ledger is away, it is kept for the next week."""
         said: dict[str, Any] = {"responded": patient.responded}
         if total is not None:
@@ -190,7 +209,7 @@ class Hospital:
             return False
         assert reply.status_code in {200, 201}, reply.text[:300]
         status = reply.json()["status"]
-        self.notes.reported.append(Reported(patient, self.caller, total, status))
+        self.notes.reported.append(Reported(patient, self.caller, week, total, status))
         return True
 
 

@@ -32,7 +32,7 @@ class YearPatient:
     number : int
         From 0, in the order of their coming.
     week : int
-        In which the patient is asked about; the year begins with week 0.
+        In which the patient is asked about; the year begins with week 1.
     site : str
         Hospital.
     body : dict
@@ -60,7 +60,7 @@ class YearPatient:
 
 def monday(week: int) -> date:
     """Return the first day of a week of the year."""
-    return (FIRST_DAY + timedelta(weeks=week)).date()
+    return (FIRST_DAY + timedelta(weeks=week - 1)).date()
 
 
 def year_patients(
@@ -86,18 +86,13 @@ def year_patients(
         draw_patients(n, SCENARIO, seed, sites=sites, parameters=_shifted(by))
         for by in (0.0, shift)
     )
-    weeks = np.repeat(np.arange(len(week_sizes)), week_sizes).tolist()
+    weeks = np.repeat(np.arange(len(week_sizes)) + 1, week_sizes).tolist()
     rng = np.random.default_rng(seed)
     bodies = [each.model_dump(mode="json", exclude_none=True) for each in to_patients(usual)]
     return [
         _patient(number, week, bodies[number], drifted if week in drift else usual, rng)
         for number, week in enumerate(weeks)
     ]
-
-
-def of_week(patients: list[YearPatient], week: int) -> list[YearPatient]:
-    """Return those who are asked about in a week."""
-    return [each for each in patients if each.week == week]
 
 
 def _shifted(by: float) -> SimulatorParameters:
