@@ -18,6 +18,13 @@ def monitor(
     week: Annotated[
         float | None, typer.Option(help="Look at the model of this week of treatment instead.")
     ] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="Only predictions from this day on, in UTC, as when what was wrong is mended.",
+        ),
+    ] = None,
     metrics: Annotated[
         Path | None, typer.Option(help="Also write gauges for Prometheus: a file ending in .prom.")
     ] = None,
@@ -49,7 +56,8 @@ def monitor(
         window=window,
         models=len(predictor.versions),
     )
-    monitored = judge(read_ledger(), member_of(predictor, week), settings, datetime.now(UTC))
+    begun = None if since is None else since.replace(tzinfo=UTC)
+    monitored = judge(read_ledger(begun), member_of(predictor, week), settings, datetime.now(UTC))
     write_page(monitored, out)
     if metrics is not None:
         write_gauges(monitored, metrics)

@@ -1,5 +1,7 @@
 """Reading the ledger that the environment names."""
 
+from datetime import datetime
+
 import pandas as pd
 
 from serving.ledger.database import Database
@@ -8,8 +10,13 @@ from serving.ledger.schema import upgrade
 from serving.ledger.start import existing_ledger_url
 
 
-def read_ledger() -> pd.DataFrame:
+def read_ledger(since: datetime | None = None) -> pd.DataFrame:
     """Return all predictions with their features and latest outcomes.
+
+    Parameters
+    ----------
+    since : datetime or None
+        Only predictions recorded at or after this moment.
 
     Returns
     -------
@@ -26,6 +33,6 @@ def read_ledger() -> pd.DataFrame:
     database = Database(existing_ledger_url())
     try:
         upgrade(database)
-        return ledger_table(database)
+        return ledger_table(database, since)
     finally:
         database.close()

@@ -98,7 +98,8 @@ def records_of(
     if own.empty:
         raise DataError(
             f"The ledger holds no prediction of model version {version}. Name the model that was "
-            "served with --model, or the ledger that it wrote with TMS_RESPONSE_LEDGER_URL."
+            "served with --model, the ledger that it wrote with TMS_RESPONSE_LEDGER_URL, or an "
+            "earlier day with --since."
         )
     probability = own["probability"].to_numpy(dtype=np.float64)
     responses = _responses(own, document)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from monitored_ledgers import drawn_patients, write_ledger
+from monitored_ledgers import day_asked, drawn_patients, write_ledger
 from served_models import fit_predictor
 
 from serving.predictor import ResponsePredictor
@@ -43,6 +43,18 @@ def test_the_exit_code_tells_of_alarms(
     assert "60 predictions" in said
     assert page.is_file()
     assert "tms_response_monitor_alarms" in gauges.read_text(encoding="utf-8")
+
+
+def test_charts_can_begin_anew(
+    folder: Path, predictor: ResponsePredictor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_ledger(f"sqlite:///{folder / 'ledger.sqlite'}", predictor, drawn_patients(8))
+    arguments = ["monitor", "--model", str(folder / "model"), "--out", str(folder / "m.html")]
+    # Three are asked about on a day, the first two of all on the first one.
+    assert run([*arguments, "--since", day_asked(2).isoformat()]) == 0
+    assert "6 predictions, 6 outcomes" in capsys.readouterr().out
+    assert run([*arguments, "--since", day_asked(11).isoformat()]) == 10
+    assert "an earlier day with --since" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
