@@ -1,7 +1,8 @@
-"""The limits around all routes: how long, how often, and under which version."""
+"""The limits around all routes: how much, how long, how often, and under which version."""
 
 from fastapi import FastAPI
 
+from serving.held_bodies import BoundedBodies
 from serving.leased_rate import LeasedTokens
 from serving.ledger.ledger import Ledger
 from serving.rate_limit import RateLimited, RateLimiter, TokenBuckets
@@ -38,6 +39,7 @@ def add_limits(app: FastAPI, rate_limiter: RateLimiter | None = None) -> None:
         Outlasts the application, so that a new model does not fill the buckets; without it, that
         of the settings without a ledger.
     """
+    app.add_middleware(BoundedBodies)
     app.add_middleware(TimeLimited, seconds=seconds_per_request())
     own = limiter_of_settings()
     if own is not None:
