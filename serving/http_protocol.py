@@ -5,6 +5,7 @@ keeps an answer for as long as its reader pleases, and refuses what is no HTTP w
 """
 
 import asyncio
+import logging
 from typing import Any, Final
 
 from uvicorn.config import HTTP_PROTOCOLS, WS_PROTOCOLS
@@ -13,6 +14,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from serving.failures import refusal
 from serving.front import completed_headers, new_request_id
 from serving.requests import RequestError
+
+logger = logging.getLogger("tms_response.serving")
 
 # Choices. A head is a key or a token (8 kB at most) and little else, and nginx lets 32 kB through.
 MAXIMUM_HEAD_BYTES: Final = 64 * 1024
@@ -140,5 +143,5 @@ class BoundedProtocol(HttpToolsProtocol):
             self._left = left
             self._look_later()
             return
-        self.logger.warning("An answer was not read on, and its connection was cut off.")
+        logger.warning("An answer was not read on, and its connection was cut off.")
         self.transport.abort()

@@ -68,7 +68,8 @@ def configure_logs(*, requests: bool = False) -> None:
                 "tms_response": {"level": "INFO"},
                 "tms_response.requests": {"level": "INFO" if requests else "WARNING"},
                 "bentoml": {"level": "INFO", "handlers": [], "propagate": True},
-                "uvicorn.error": {"level": "WARNING", "handlers": [], "propagate": True},
+                # Its warnings, such as of what is no HTTP, anybody could write without end.
+                "uvicorn.error": {"level": "ERROR", "handlers": [], "propagate": True},
                 "circus": {"level": "WARNING", "handlers": [], "propagate": True},
             },
         }

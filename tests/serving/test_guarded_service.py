@@ -113,6 +113,9 @@ def test_what_is_no_http_is_refused_as_everything_is(server: Running) -> None:
     upgrade = {"connection": "upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
     answered = server.client.get("/predict", headers=upgrade)
     assert (answered.status_code, "x-request-id" in answered.headers) == (405, True)
+    # Counted, but nobody's to fill the log with.
+    assert counted(server.client.get("/metrics").text, 'refusals_total{code="malformed_http"') >= 2
+    assert "uvicorn" not in server.log
 
 
 def test_a_revoked_key_stops_working(server: Running, record: dict[str, Any]) -> None:

@@ -214,7 +214,7 @@ def test_uvicorn_takes_it_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(uvicorn.config.HTTP_PROTOCOLS, "auto", "")
     monkeypatch.setitem(uvicorn.config.WS_PROTOCOLS, "auto", "")
     bound_http()
-    config = uvicorn.Config(application)
+    config = uvicorn.Config(application, log_config=None)
     config.load()
     assert config.http_protocol_class is BoundedProtocol
     assert config.ws_protocol_class is None
