@@ -9,6 +9,8 @@ from pydantic import BaseModel
 from data_schemas.patient import Patient
 from data_schemas.prediction import ErrorBody
 from serving.access.callers import SCOPES, route_of
+from serving.cds_hooks.calls import HookCall
+from serving.cds_hooks.feedback import FeedbackBody
 from serving.course import landmark_of
 from serving.course_requests import add_course_schemas, patient_schema
 from serving.fhir.outcome import FHIR_JSON, speaks_fhir
@@ -122,7 +124,7 @@ def complete_openapi(app: FastAPI, predictor: ResponsePredictor) -> None:
     """
     document = app.openapi()
     schemas = document["components"]["schemas"]
-    for model in (Patient, UploadedQuality):
+    for model in (Patient, UploadedQuality, HookCall, FeedbackBody):
         _add_schema(schemas, model)
     add_course_schemas(schemas, predictor)
     add_examples(schemas, predictor)

@@ -34,6 +34,7 @@ from data_schemas.prediction import (
 )
 from features.nodes import Node, NodeTable
 from features.site_effects import SiteEffects, SitePrior, SiteShift
+from serving.cds_hooks.documents import EXAMPLES
 from serving.known_scanners import named_features
 from serving.model_card import LandmarkCard, model_card
 from serving.model_document import (
@@ -256,6 +257,7 @@ def _examples(predictor: ResponsePredictor) -> dict[tuple[str, str], Any]:
         EXAMPLE_ERROR,
         _CARD,
         *_PARTS_OF_SOME_MODELS,
+        *EXAMPLES,
     )
     found: dict[tuple[str, str], Any] = {}
     for record in _records_within(records):

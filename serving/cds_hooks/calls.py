@@ -25,8 +25,12 @@ class HookContext(BaseModel):
 
     userId: _Identifier  # noqa: N815  # as CDS Hooks names them
     patientId: _Identifier  # noqa: N815
-    selections: list[_Identifier] | None = Field(default=None, max_length=500)
-    draftOrders: dict[str, Any] | None = None  # noqa: N815
+    selections: list[_Identifier] | None = Field(
+        default=None, max_length=500, description="What is selected; order-select needs it."
+    )
+    draftOrders: dict[str, Any] | None = Field(  # noqa: N815
+        default=None, description="A Bundle of the orders; order-select needs it."
+    )
 
 
 class HookCall(BaseModel):
@@ -34,10 +38,12 @@ class HookCall(BaseModel):
 
     model_config = _CONFIG
 
-    hook: _Identifier
+    hook: _Identifier = Field(description="That of the service that is called.")
     hookInstance: str = Field(pattern=_UUID)  # noqa: N815
     context: HookContext
-    prefetch: dict[str, Any] | None = None
+    prefetch: dict[str, Any] | None = Field(
+        default=None, description="What answers the queries of discovery, by their keys."
+    )
 
 
 def parse_call(content: object, service: CdsService) -> HookCall:

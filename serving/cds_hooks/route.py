@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import anyio.to_thread
 import orjson
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Path, Request, Response
 from fastapi.params import Depends
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from data_schemas.errors import field_problems
 from data_schemas.prediction import ErrorBody
@@ -20,12 +20,13 @@ from serving.cds_hooks.calls import (
     selected_tms_orders,
 )
 from serving.cds_hooks.cards import inputs_card, prediction_card
+from serving.cds_hooks.documents import CardList, Received, ServiceList
 from serving.cds_hooks.feedback import FeedbackBody, FeedbackStore
 from serving.cds_hooks.services import SERVICES, CdsService, discovery
 from serving.fhir.reading import Reading
 from serving.fhir.route import FhirReader
 from serving.ledger.entries import Predicted
-from serving.recording import Answer, Recorder, caller_of
+from serving.recording import IDEMPOTENCY_HEADER, PATIENT_HEADER, Answer, Recorder, caller_of
 from serving.requests import RequestError, parse_json, read_body
 
 _BY_ID: Final = {service.id: service for service in SERVICES}
@@ -38,12 +39,21 @@ _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     422: {"model": ErrorBody, "description": "A resource cannot be used."},
     503: {"model": ErrorBody, "description": "The ledger cannot be written."},
 }
-_JSON_BODY: Final = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": {"type": "object"}}},
-    }
-}
+# Only those that exist; others get 404.
+_ServiceId = Annotated[
+    str,
+    Path(
+        description="As discovery names it.",
+        examples=[SERVICES[0].id],
+        json_schema_extra={"enum": [service.id for service in SERVICES]},
+    ),
+]
+
+
+def _json_body(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the request body of a route; `serving/openapi.py` adds the schema itself."""
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 def add_cds_hooks(
@@ -71,15 +81,21 @@ def add_cds_hooks(
     router = APIRouter(prefix="/cds-services", dependencies=list(dependencies))
     offered = discovery(reader.codes)
 
-    @router.get("", response_model=None)
+    @router.get("", response_model=None, responses={200: {"model": ServiceList}})
     async def services() -> Response:
         """List the services, their hooks and their prefetch templates."""
         return _json(offered)
 
     @router.post(
-        "/{service_id}", response_model=None, responses=_REFUSALS, openapi_extra=_JSON_BODY
+        "/{service_id}",
+        response_model=None,
+        responses={200: {"model": CardList}, **_REFUSALS},
+        openapi_extra={
+            **_json_body(HookCall),
+            "parameters": [IDEMPOTENCY_HEADER, PATIENT_HEADER],
+        },
     )
-    async def call(service_id: str, request: Request) -> Response:
+    async def call(service_id: _ServiceId, request: Request) -> Response:
         """Answer a call of a hook with cards."""
         service, asked = _service(service_id), recorder.asked(request)
         body = await read_body(request)
@@ -87,9 +103,12 @@ def add_cds_hooks(
         return await recorder.recorded(request, asked, body, answer)
 
     @router.post(
-        "/{service_id}/feedback", response_model=None, responses=_REFUSALS, openapi_extra=_JSON_BODY
+        "/{service_id}/feedback",
+        response_model=None,
+        responses={200: {"model": Received}, **_REFUSALS},
+        openapi_extra=_json_body(FeedbackBody),
     )
-    async def feedback(service_id: str, request: Request) -> Response:
+    async def feedback(service_id: _ServiceId, request: Request) -> Response:
         """Keep what clinicians did with cards."""
         service = _service(service_id)
         given = _parse_feedback(await read_body(request))
@@ -144,8 +163,9 @@ def _read(reader: FhirReader, call: HookCall, orders: list[Any], now: datetime) 
 
 
 def _parse_feedback(body: bytes) -> FeedbackBody:
+    parse_json(body)  # stricter than pydantic's own parser
     try:
-        return FeedbackBody.model_validate(parse_json(body))
+        return FeedbackBody.model_validate_json(body, strict=True)
     except ValidationError as error:
         message = "The feedback is not valid; nothing was kept."
         raise RequestError(400, "invalid_feedback", message, tuple(field_problems(error))) from None

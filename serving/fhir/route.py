@@ -82,7 +82,13 @@ def add_fhir(
     """
     router = APIRouter(dependencies=list(dependencies))
 
-    @router.post(PATH, response_model=None, responses=_RESPONSES, openapi_extra=_BODY)
+    @router.post(
+        PATH,
+        response_model=None,
+        response_class=Response,
+        responses=_RESPONSES,
+        openapi_extra=_BODY,
+    )
     async def assess(request: Request) -> Response:
         """Answer for the one patient of a FHIR R4 Bundle, with a RiskAssessment."""
         asked = recorder.asked(request)

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from ehr_sandbox import EhrSandbox
 from fastapi import FastAPI
+from fhir_bundles import usual
 from jsonschema_rs import Draft202012Validator
 from served_models import ask
 
@@ -143,6 +145,35 @@ def test_answers_fit_their_schemas(app: FastAPI, document: dict[str, Any]) -> No
         reference = {"$ref": f"#/components/schemas/{name}"}
         schema = {**reference, "components": document["components"]}
         Draft202012Validator(schema).validate(response.json())
+
+
+def test_cds_hooks_and_fhir_say_what_they_take_and_answer(
+    app: FastAPI, document: dict[str, Any]
+) -> None:
+    ehr = EhrSandbox(app, usual())
+    services = ehr.discover()
+    [card] = ehr.call("tms-response").json()["cards"]
+    body = ehr.body(services["tms-response"])
+    for name, content in (
+        ("ServiceList", {"services": list(services.values())}),
+        ("CardList", {"cards": [card]}),
+        ("HookCall", body),
+        ("Received", ehr.report("tms-response", card["uuid"]).json()),
+    ):
+        reference = {"$ref": f"#/components/schemas/{name}"}
+        schema = {**reference, "components": document["components"]}
+        Draft202012Validator(schema).validate(content)
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            answers = [operation["responses"][each] for each in ("200", "201")
+                       if each in operation["responses"]]  # fmt: skip
+            for kind, content in (each for answer in answers for each in answer["content"].items()):
+                assert content["schema"], (path, method, kind)
+            if method == "post":
+                assert all(
+                    each["schema"] != {"type": "object"}
+                    for each in operation["requestBody"]["content"].values()
+                )
 
 
 def test_every_route_has_an_alias_that_answers_the_same(

@@ -141,4 +141,4 @@ def test_the_page_asks_for_scores_only_where_a_model_uses_them(family: ResponseP
     assert "Totals on the HDRS-17, 0 to 52 points" in page
     alone = render_page(family.with_landmarks(()), access=True)
     assert "course" not in alone
-    assert "asked before the first session. HDRS-17" in alone
+    assert "asked before treatment begins. HDRS-17" in alone
