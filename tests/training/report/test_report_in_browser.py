@@ -1,6 +1,8 @@
 """The report as its reader opens it: from a file, in a browser, with the network off."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -125,9 +127,38 @@ def test_it_is_complete_without_script(simulated: FinishedRun) -> None:
 
 
 def test_it_prints_on_paper(simulated: FinishedRun, tmp_path: Path) -> None:
+    pdf = tmp_path / "report.pdf"
     with opened_page(scheme="dark") as page:
         page.goto(address(simulated))
-        page.pdf(path=tmp_path / "report.pdf", prefer_css_page_size=True)
-    content = (tmp_path / "report.pdf").read_bytes()
+        titles = {" ".join(title.split()) for title in page.locator("h2, h3").all_inner_texts()}
+        captions = [" ".join(text.split()) for text in page.locator("caption").all_text_contents()]
+        page.pdf(path=pdf, prefer_css_page_size=True)
+    content = pdf.read_bytes()
     assert content.startswith(b"%PDF")
-    assert 5 < content.count(b"/Type /Page\n") + content.count(b"/Type /Page ") < 60
+    assert len(content) < 5_000_000
+    sheets = _sheets(pdf)
+    assert 5 < len(sheets) < 60
+    for sheet in sheets:
+        *_, last, foot = sheet
+        assert foot.startswith("Research software, not a medical device")
+        assert last not in titles, "a title without what it is the title of"
+        # Of a long caption, the line that fits is enough to know it by.
+        assert [caption for caption in captions if caption.startswith(last)] == []
+    printed = " ".join(line for sheet in sheets for line in sheet)
+    assert "boosting.penalties" in printed, "a setting, folded on the screen"
+    assert "TMS001" in printed
+    assert "Show rows with" not in printed
+    assert "\N{UP DOWN ARROW}" not in printed
+
+
+def _sheets(pdf: Path) -> list[list[str]]:
+    """Return the lines on each sheet of paper, as a reader sees them; it must be A4."""
+    if shutil.which("pdftotext") is None:
+        pytest.skip("pdftotext is not installed; on Debian: apt-get install poppler-utils")
+    told = subprocess.run(["pdfinfo", pdf], check=True, capture_output=True, text=True).stdout
+    assert "(A4)" in told
+    shown = subprocess.run(
+        ["pdftotext", "-layout", pdf, "-"], check=True, capture_output=True, text=True
+    ).stdout
+    sheets = shown.removesuffix("\f").split("\f")
+    return [[" ".join(line.split()) for line in s.splitlines() if line.strip()] for s in sheets]
