@@ -17,6 +17,9 @@ READ_KINDS: Final = (
 )  # fmt: skip
 MAXIMUM_ENTRIES: Final = 2000
 _BUNDLES: Final = ("collection", "searchset", "document")
+# Where one of them stands, what it stands in may mean something else, and must not be read on by
+# who does not know it: https://hl7.org/fhir/R4/extensibility.html#modifierExtension.
+_MODIFIERS: Final = ("modifierExtension", "implicitRules")
 # Deeper than any real resource; what is deeper would exhaust the stack of the validator.
 _DEEPEST: Final = 40
 
@@ -78,6 +81,7 @@ def bundle_resources(content: object) -> list[Resource]:
     entries = content.get("entry")
     if not isinstance(entries, list) or not 1 <= len(entries) <= MAXIMUM_ENTRIES:
         raise _invalid("Bundle.entry", "should be a list", f"1 to {MAXIMUM_ENTRIES} entries")
+    _refuse_modifiers("Bundle", {name: content.get(name) for name in _MODIFIERS})
     return list(_read(entries))
 
 
@@ -91,6 +95,7 @@ def _read(entries: list[Any]) -> Iterator[Resource]:
         kind = resource.get("resourceType")
         if kind not in READ_KINDS:
             continue
+        _refuse_modifiers(place, {name: entry.get(name) for name in _MODIFIERS})
         read = checked(kind, resource, f"{place}.resource", entry.get("fullUrl"))
         if read.reference in seen:
             raise unusable(read.place, "duplicate", "has the id of another resource of the Bundle")
@@ -118,12 +123,25 @@ def checked(kind: str, content: Content, place: str, full_url: object = None) ->
         raise _invalid(where[0] if where else place, f"is not a valid element of {kind}") from None
     except Exception:  # noqa: BLE001  # the library fails in its own ways on strange content
         raise _invalid(place, f"is not a valid {kind}") from None
+    _refuse_modifiers(place, content)
     identifier = content.get("id")
     if isinstance(identifier, str) and identifier:
         return Resource(kind, content, place, f"{kind}/{identifier}")
     if isinstance(full_url, str) and full_url:
         return Resource(kind, content, place, full_url)
     raise unusable(place, "no_reference", "needs an id or a fullUrl, so that it can be cited")
+
+
+def _refuse_modifiers(place: str, content: Content) -> None:
+    for name, value in content.items():
+        if name in _MODIFIERS and value:
+            problem = "may change the meaning of what it stands in, and is not known here"
+            raise unusable(f"{place}.{name}", "modifier_unknown", problem, "none")
+        for number, each in enumerate(value if isinstance(value, list) else ()):
+            if isinstance(each, dict):
+                _refuse_modifiers(f"{place}.{name}[{number}]", each)
+        if isinstance(value, dict):
+            _refuse_modifiers(f"{place}.{name}", value)
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -7,6 +7,7 @@ from fhir_bundles import (
     ITEMS,
     LOCAL,
     NOT_IN_FHIR,
+    bundle,
     days_ago,
     gad7,
     observation,
@@ -24,6 +25,7 @@ from fhir_reading import PLANTED, read, reasons, refusal
 from data_schemas.instruments import get_instrument
 from data_schemas.patient import Patient
 from serving.fhir.codes import code_table
+from serving.fhir.resources import bundle_resources
 from serving.fhir.route import FhirReader
 from serving.fhir.settings import FhirSettings
 from serving.predictor import ResponsePredictor
@@ -260,6 +262,39 @@ def test_what_is_not_valid_is_refused_at_its_place(reader: FhirReader, bad: dict
     error = refusal(reader, person(), bad)
     assert error.code == "invalid_fhir"
     assert error.problems[0].field.startswith("Bundle.entry[1].resource")
+
+
+@pytest.mark.parametrize(
+    ("where", "place"),
+    [
+        ([], "Bundle"),
+        (["entry", 1], "Bundle.entry[1]"),
+        (["entry", 1, "resource"], "Bundle.entry[1].resource"),
+        (
+            ["entry", 2, "resource", "item", 3, "answer", 0],
+            "Bundle.entry[2].resource.item[3].answer[0]",
+        ),
+    ],
+)
+def test_what_may_change_the_meaning_is_not_read_on(where: list[Any], place: str) -> None:
+    """A modifier extension may say "not", and FHIR forbids to overlook it."""
+    content: Any = bundle(person(), gad7(3), questionnaire([1] * 9))
+    element = content
+    for step in where:
+        element = element[step]
+    element["modifierExtension"] = [{"url": "https://ehr.example.org/not", "valueBoolean": True}]
+    with pytest.raises(RequestError) as caught:
+        bundle_resources(content)
+    [problem] = caught.value.problems
+    assert caught.value.code == "modifier_unknown"
+    assert problem.field == f"{place}.modifierExtension"
+
+
+def test_rules_that_are_not_known_are_not_overlooked(reader: FhirReader) -> None:
+    other = {**phq9(18), "implicitRules": "https://ehr.example.org/rules"}
+    error = refusal(reader, person(), other)
+    assert error.code == "modifier_unknown"
+    assert error.problems[0].field == "Bundle.entry[1].resource.implicitRules"
 
 
 def test_absurd_nesting_is_refused(reader: FhirReader) -> None:
