@@ -73,7 +73,7 @@ class CountedPredictor(ResponsePredictor):
     ) -> tuple[Content, FloatArray]:
         """Answer for one patient, and count it; `predict` goes through here too."""
         content, row = super().answer(patient, explain=explain, course=course)
-        self._count([content])
+        self._count(content)
         return content, row
 
     def answer_many(
@@ -81,14 +81,15 @@ class CountedPredictor(ResponsePredictor):
     ) -> list[tuple[Content, FloatArray] | DataError]:
         """Answer for several patients, and count them."""
         answers = super().answer_many(patients, explain=explain)
-        self._count([each[0] for each in answers if not isinstance(each, DataError)])
+        for each in answers:
+            if not isinstance(each, DataError):
+                self._count(each[0])
         return answers
 
-    def _count(self, contents: list[Content]) -> None:
-        self._counter.inc(len(contents))
-        n_abstained = sum(each["abstained"] for each in contents)
-        if n_abstained:
-            ABSTENTIONS.labels(self.identity.version).inc(n_abstained)
+    def _count(self, content: Content) -> None:
+        self._counter.inc()
+        if content["abstained"]:
+            ABSTENTIONS.labels(self.identity.version).inc()
 
     @cached_property
     def _counter(self) -> Counter:

@@ -268,7 +268,9 @@ class ResponsePredictor:
         self, patient: Patient, *, explain: bool = True, course: Course | None = None
     ) -> tuple[Content, FloatArray]:
         """Return the JSON content of this very model's answer, and the row of features, (p,)."""
-        return self._answered([self._read(patient, course)], explain=explain)[0]
+        read = self._read(patient, course)
+        explained = None if read.reason else self._model.explained(read.row)
+        return self._content(read, explained, explain=explain), read.row
 
     def answer_many(
         self, patients: Sequence[Patient], *, explain: bool = True
@@ -278,9 +280,16 @@ class ResponsePredictor:
         It takes half as long.
         """
         read = [self._read_or_refused(patient) for patient in patients]
-        known = [each for each in read if not isinstance(each, DataError)]
-        answers = iter(self._answered(known, explain=explain))
-        return [each if isinstance(each, DataError) else next(answers) for each in read]
+        rows = [each.row for each in read if isinstance(each, _Read) and each.reason is None]
+        explained = self._explained(rows)
+        answers: list[tuple[Content, FloatArray] | DataError] = []
+        for each in read:
+            if isinstance(each, DataError):
+                answers.append(each)
+            else:
+                found = None if each.reason else next(explained)
+                answers.append((self._content(each, found, explain=explain), each.row))
+        return answers
 
     def predict_many(
         self, patients: Iterable[Patient], *, explain: bool = True
@@ -293,7 +302,7 @@ class ResponsePredictor:
         if rows.ndim != 2 or rows.shape[1] != len(self._features):
             raise ValueError(f"X must have shape (n, {len(self._features)})")
         for start in range(0, len(rows), _TOGETHER):
-            yield from self._model.explained(rows[start : start + _TOGETHER])
+            yield from self._model.explained_many(rows[start : start + _TOGETHER])
 
     def _read(self, patient: Patient, course: Course | None = None) -> _Read:
         """Return what the model is to know of a patient, or refuse him."""
@@ -312,21 +321,6 @@ class ResponsePredictor:
             return self._read(patient)
         except DataError as error:
             return error
-
-    def _answered(
-        self, read: Sequence[_Read], *, explain: bool
-    ) -> list[tuple[Content, FloatArray]]:
-        answers = []
-        explained = self._explained([each.row for each in read if each.reason is None])
-        for row, notices, reason in read:
-            if reason is not None:
-                content = self._contents.answer((reason, *notices))
-            else:
-                log_odds, contributions, interval = next(explained)
-                named = self._contents.named(row, contributions) if explain else []
-                content = self._contents.answer(notices, expit(log_odds), interval, named)
-            answers.append((content, row))
-        return answers
 
     def _connectome_refusal(self, patient: Patient) -> str | None:
         if patient.scan is None or not self._uses_connectome:
@@ -347,6 +341,14 @@ class ResponsePredictor:
             *(self._scanners.notices(patient) if used and self._uses_connectome else ()),
             *self._standing_notices,
         )
+
+    def _content(self, read: _Read, explained: Explained | None, *, explain: bool) -> Content:
+        if explained is None:
+            assert read.reason is not None  # noqa: S101  # all others are explained
+            return self._contents.answer((read.reason, *read.notices))
+        log_odds, contributions, interval = explained
+        named = self._contents.named(read.row, contributions) if explain else []
+        return self._contents.answer(read.notices, expit(log_odds), interval, named)
 
 
 def _text_of(path: Path) -> str:

@@ -155,17 +155,19 @@ class ReplicateSpread:
         ndarray of float64, shape (replicates,) or (n, replicates)
         """
         reached = X.take(self._columns, axis=-1) >= self._cuts
-        always = np.ones((*X.shape[:-1], 1), dtype=np.bool_)
+        always = _ALWAYS if X.ndim == 1 else np.ones((len(X), 1), dtype=np.bool_)
         added = np.concatenate([always, reached, np.isnan(X)], axis=-1)
         # Both are exact: whole numbers, whatever the order in which they are added up.
-        if X.size == X.shape[-1]:
+        if X.ndim == 1:
             # One patient needs a fifth of the table, which is larger than the nearest cache.
-            sums = self._table.take(np.flatnonzero(added), axis=0).sum(axis=0)
-            thousandths = sums.reshape(*X.shape[:-1], -1).astype(np.float64)
+            thousandths = self._table.take(np.flatnonzero(added), axis=0).sum(axis=0)
         else:
-            thousandths = (added.astype(np.float32) @ self._table).astype(np.float64)
-        spread: FloatArray = log_odds + thousandths / THOUSANDTHS
+            thousandths = added.astype(np.float32) @ self._table
+        spread: FloatArray = log_odds + thousandths.astype(np.float64) / THOUSANDTHS
         return spread
+
+
+_ALWAYS: Final = np.ones(1, dtype=np.bool_)
 
 
 def _lines(rows: list[list[float]]) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from math import factorial
 
 import numpy as np
+import numpy.typing as npt
 
 from serving.booster_text import FloatArray, Tree
 
@@ -48,11 +49,16 @@ class TreeTables:
             splits = zip(*(column.tolist() for column in columns), strict=True)
             for node, split in enumerate(splits, MAXIMUM_SPLITS - tree.n_splits):
                 slots[row, node] = distinct.setdefault(split, len(distinct) + 1)
-        features, thresholds, nan_left = zip((0, 0.0, False), *distinct, strict=True)
-        # A patient's row is laid out twice: missing as +inf (goes right), then -inf (goes left).
-        self._columns = np.array(features) + np.array(nan_left) * self._n_features
+        features, thresholds, nan_left = map(
+            np.array, zip((0, np.nan, False), *distinct, strict=True)
+        )
         # A threshold of infinity parts the known from the missing: every number lies below it.
-        self._thresholds = np.minimum(thresholds, np.finfo(np.float64).max)
+        thresholds = np.minimum(thresholds, np.finfo(np.float64).max)
+        # No comparison holds of what is missing. So a split that sends it to the left is asked in
+        # the negative, on a second copy of the row with opposite signs: x > t, or -x < -t.
+        self._columns = features + nan_left * self._n_features
+        with np.errstate(over="ignore"):
+            self._thresholds = np.where(nan_left, np.nextafter(-thresholds, -np.inf), thresholds)
         self._slots = slots.ravel()
 
     def _tabulate_outputs(self, trees: Sequence[Tree]) -> None:
@@ -67,6 +73,8 @@ class TreeTables:
             used = np.unique(tree.split_feature)
             values = _values_by_known_features(tree)
             table = self._outputs[self._offsets[number] : self._offsets[number + 1]]
+            # In the order of the answers, of which some are in the negative.
+            values = values[np.arange(len(values)) ^ _bits(tree.nan_goes_left)]
             table[:, : len(used)] = values @ _shapley_weights(len(used))
             table[:, -1] = values[:, -1]
             bins[number, : len(used)] = used
@@ -90,20 +98,18 @@ class TreeTables:
         by_feature : ndarray of float64, of the shape of X
             SHAP values; with `baseline`, the sum is the margin.
         """
-        missing = np.isnan(X)
-        sides = [np.where(missing, np.inf, X), np.where(missing, -np.inf, X)]
-        both = np.concatenate(sides, axis=-1)
-        decisions = both.take(self._columns, axis=-1) <= self._thresholds
-        decisions[..., 0] = False
-        packed = np.packbits(decisions.take(self._slots, axis=-1))
+        answers = np.concatenate([X, -X], axis=-1).take(self._columns, axis=-1) <= self._thresholds
+        packed = np.packbits(answers.take(self._slots, axis=-1))
         rows = packed.reshape(*X.shape[:-1], -1) + self._offsets
         outputs: FloatArray = self._outputs.take(rows, axis=0)
-        width = self._n_features + 1
-        sums = [
-            np.bincount(self._bins, each, width) for each in outputs.reshape(-1, len(self._bins))
-        ]
-        by_feature = np.array(sums, dtype=np.float64)[:, :-1].reshape(X.shape)
-        return outputs[..., -1], by_feature
+        if X.ndim == 1:
+            return outputs[:, -1], self._sums(outputs)
+        return outputs[..., -1], np.array([self._sums(each) for each in outputs])
+
+    def _sums(self, outputs: FloatArray) -> FloatArray:
+        sums = np.bincount(self._bins, outputs.ravel(), self._n_features + 1)
+        by_feature: FloatArray = sums[:-1].astype(np.float64, copy=False)
+        return by_feature
 
 
 def _values_by_known_features(tree: Tree) -> FloatArray:
@@ -141,6 +147,11 @@ def _branch(tree: Tree, below: Sequence[FloatArray], child: int) -> tuple[FloatA
     if child >= 0:
         return below[child], int(tree.internal_count[child])
     return tree.leaf_value[-child - 1], int(tree.leaf_count[-child - 1])
+
+
+def _bits(flags: npt.NDArray[np.bool_]) -> int:
+    """Return yes-or-no answers as the bits of a number, the first one the highest."""
+    return sum(1 << place for place, flag in enumerate(flags[::-1]) if flag)
 
 
 def _shapley_weights(d: int) -> FloatArray:

@@ -28,7 +28,7 @@ def test_log_odds_are_affine_in_the_mean_margin(
     margins = np.asarray(lightgbm.Booster(model_str=text).predict(np.array(rows), raw_score=True))
     expected = calibration.slope * margins + calibration.intercept
     assert np.allclose(
-        [each.log_odds for each in trees.explained(np.array(rows))], expected, atol=1e-12
+        [each.log_odds for each in trees.explained_many(np.array(rows))], expected, atol=1e-12
     )
 
 
@@ -37,7 +37,7 @@ def test_baseline_and_contributions_add_up(
 ) -> None:
     trees = CalibratedTrees(predictor.document, predictor._booster_text)
     for row in rows:
-        log_odds, contributions, _ = trees.explained(row[None])[0]
+        log_odds, contributions, _ = trees.explained(row)
         assert trees.baseline_log_odds + contributions.sum() == pytest.approx(log_odds, abs=1e-9)
 
 
@@ -60,7 +60,7 @@ def test_interval_is_the_quantiles_of_the_bags_probabilities(
     log_odds = document.calibration.slope * bags * n_bags + document.calibration.intercept
     lower, upper = np.quantile(log_odds, [0.05, 0.95], axis=0)
     for number, row in enumerate(rows):
-        own, _, interval = trees.explained(row[None])[0]
+        own, _, interval = trees.explained(row)
         assert interval is not None
         assert interval.level == 0.9
         assert logit(interval.lower) == pytest.approx(min(lower[number], own), abs=1e-9)
@@ -75,7 +75,7 @@ def test_a_slope_of_zero_serves_one_probability(
     document = predictor.document.model_copy(update={"calibration": flat})
     trees = CalibratedTrees(document, predictor._booster_text)
     for row in rows[:5]:
-        log_odds, contributions, _ = trees.explained(row[None])[0]
+        log_odds, contributions, _ = trees.explained(row)
         assert log_odds == trees.baseline_log_odds == -0.3
         assert [str(value) for value in contributions] == ["0.0"] * len(row)
 
@@ -85,7 +85,7 @@ def test_without_trees_the_base_rate_answers(
 ) -> None:
     document = predictor.document.model_copy(update={"booster": None, "base_rate": 0.25})
     trees = CalibratedTrees(document, None)
-    log_odds, contributions, interval = trees.explained(rows[0][None])[0]
+    log_odds, contributions, interval = trees.explained(rows[0])
     assert log_odds == trees.baseline_log_odds == pytest.approx(np.log(1 / 3))
     assert not contributions.any()
     assert interval is None

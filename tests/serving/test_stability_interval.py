@@ -134,8 +134,8 @@ def test_a_patient_is_explained_the_same_in_any_company(
 ) -> None:
     X: FloatArray = np.array([patient_row(each, stable.features) for each in patients])
     for model in (stable._model, predictor._model):
-        for row, together in zip(X, model.explained(X), strict=True):
-            [alone] = model.explained(row[None])
+        for row, together in zip(X, model.explained_many(X), strict=True):
+            alone = model.explained(row)
             assert (alone.log_odds, alone.interval) == (together.log_odds, together.interval)
             np.testing.assert_array_equal(alone.contributions, together.contributions)
 
