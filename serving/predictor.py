@@ -16,7 +16,7 @@ from data_schemas.errors import DataError, ModelError
 from data_schemas.patient import Patient
 from data_schemas.prediction import ModelIdentity, Notice, Prediction
 from features.site_effects import SiteEffects
-from features.table import Feature, patient_row
+from features.table import Feature, PatientRows
 from serving.abstention import TrainingReference, reason_to_abstain
 from serving.admission import connectome_refusal, refuse_unfit
 from serving.answer_content import AnswerContents, Content
@@ -89,11 +89,12 @@ class ResponsePredictor:
     ) -> None:
         check_landmarks(document, landmarks)
         self.document, self.landmarks = document, tuple(landmarks)
-        self._landmark = None if document.landmark is None else document.landmark.landmark()
         self._booster_text, self._spread_text = booster_text, spread_text
         self.card: StoredCard | None = None
         self._features = named_features(document, [each.name for each in document.features])
         self._feature_names = tuple(each.name for each in self._features)
+        landmark = None if document.landmark is None else document.landmark.landmark()
+        self._rows = PatientRows(self._features, document.connectome.node_table, landmark)
         self._uses_connectome = any("connectome" in each.fields for each in self._features)
         self._scanners = KnownScanners(document)
         self._reference = TrainingReference(document.features)
@@ -310,9 +311,7 @@ class ResponsePredictor:
         refuse_unfit_course(course, patient, self.document, self.landmarks)
         refusal = self._connectome_refusal(patient)
         used = patient if refusal is None else patient.model_copy(update=_NO_SCAN)
-        nodes = self.document.connectome.node_table
-        measured = patient_row(used, self._features, nodes, course, self._landmark)
-        row = self._scanners.without(measured, used)
+        row = self._scanners.without(self._rows.row(used, course), used)
         notices = (*course_notices(course, self.document), *self._notices(patient, refusal, row))
         return _Read(row, notices, reason_to_abstain(row, self.document, self._reference))
 
