@@ -40,10 +40,10 @@ class TrainingReference:
         self.lowest, self.highest = _column(known, "lowest_usual"), _column(known, "highest_usual")
         self._lowest_accepted = _column(known, "lowest_accepted")
         self._highest_accepted = _column(known, "highest_accepted")
-        self._median = _column(known, "p50")
         scale = np.array([0.0 if each is None else _robust_sd(each) for each in known])
         varied = scale > 0
         self._precision = np.divide(1.0, scale, out=np.zeros_like(scale), where=varied)
+        self._middle = np.where(varied, _column(known, "p50"), 0.0) * self._precision
         self._weight = varied / max(1, int(np.count_nonzero(varied)))
 
     def distance(self, X: npt.ArrayLike) -> FloatArray:
@@ -66,9 +66,10 @@ class TrainingReference:
         -------
         ndarray of float64, shape (n,) or ()
         """
-        deviations = (np.asarray(X, dtype=np.float64) - self._median) * self._precision
-        squares = np.where(np.isnan(deviations), 1.0, deviations * deviations)
-        distance: FloatArray = np.sqrt(squares @ self._weight)
+        given = np.asarray(X, dtype=np.float64)
+        deviations = given * self._precision - self._middle
+        deviations[np.isnan(given)] = 1.0
+        distance: FloatArray = np.sqrt((deviations * deviations) @ self._weight)
         return distance
 
     def missing_importance(self, X: npt.ArrayLike) -> FloatArray:
