@@ -6,15 +6,24 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from matplotlib import style
 
-from training.report.canvas import REFERENCE, STYLE, new_figure, row_figure, svg
+from training.report.canvas import (
+    AWAY_FROM_OUTCOME,
+    INK,
+    REFERENCE,
+    STYLE,
+    TOWARDS_OUTCOME,
+    WARNING,
+    new_figure,
+    row_figure,
+    svg,
+)
 
 if TYPE_CHECKING:
     from training.monitoring.drift import Shift
     from training.monitoring.monitor import CalibrationChart
     from training.monitoring.performance import Estimated
 
-# As the model "clinical" and the served model in the report: a hue for cold and one for warm.
-_COLOURS: Final = {"higher": "#C44E00", "lower": "#0072B2"}
+_COLOURS: Final = {"higher": TOWARDS_OUTCOME, "lower": AWAY_FROM_OUTCOME}
 _DASHES: Final = {"higher": "-", "lower": "--"}
 _HEIGHT_INCHES: Final = 3.2
 _AXIS_INCHES: Final = 0.6
@@ -56,7 +65,7 @@ def plot_trend(blocks: "Sequence[Estimated]") -> str:
         last = [int(block.name.split(":")[0]) for block in blocks]
         values = np.array([block.value for block in blocks])
         ends = np.array([(block.lower, block.upper) for block in blocks]).T
-        axes.errorbar(last, values, np.abs(ends - values), fmt="o", color="#222222", capsize=2)
+        axes.errorbar(last, values, np.abs(ends - values), fmt="o", color=INK, capsize=2)
         axes.set(xlabel="Outcomes known up to here", ylabel="Observed to expected")
         axes.set_ylim(bottom=0)
         return svg(figure)
@@ -72,7 +81,7 @@ def plot_shifts(shifts: "Sequence[Shift]") -> str:
             reach = [[shift.difference - shift.lower], [shift.upper - shift.difference]]
             axes.errorbar(
                 shift.difference, row, xerr=reach, capsize=2,
-                fmt="D" if drifted else "o", color="#C44E00" if drifted else "#222222",
+                fmt="D" if drifted else "o", color=WARNING if drifted else INK,
             )  # fmt: skip
         axes.set_xlabel("Mean less that of training, in training standard deviations")
         return svg(figure)

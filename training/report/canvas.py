@@ -53,6 +53,7 @@ MODEL_STYLES: Final[Mapping[str, ModelStyle]] = {
 TOWARDS_OUTCOME: Final = "#1B7837"
 AWAY_FROM_OUTCOME: Final = "#762A83"
 REFERENCE: Final = "#767676"
+WARNING: Final = "#8A5A00"
 INK: Final = "#222222"
 
 

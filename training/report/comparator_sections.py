@@ -38,9 +38,11 @@ def differences_picture(summary: RunSummary, evaluation: Evaluation) -> Picture 
     words = " ".join(
         f"Against {MODEL_LABELS[name]}: {e.text(3, '+')}." for name, e in found.items()
     )
+    n_shown = sum(each.lower > 0 or each.upper < 0 for each in found.values())
     return picture(
         plot_intervals(rows, f"AUROC of {MODEL_LABELS[main]}, minus the other's", 0.0),
-        f"Differences in AUROC of {MODEL_LABELS[main]}. {words}",
+        f"Differences in AUROC of {MODEL_LABELS[main]}: {n_shown or 'none'} of {len(found)} "
+        f"{'is' if n_shown < 2 else 'are'} shown. {words}",
         f"{MODEL_LABELS[main]} minus each other model, on the same held-out patients; right of the "
         "dotted line it ranks patients better.",
         _table(summary, evaluation),

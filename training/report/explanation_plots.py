@@ -17,6 +17,7 @@ from scipy.special import expit, logit
 
 from training.report.canvas import (
     AWAY_FROM_OUTCOME,
+    INK,
     REFERENCE,
     STYLE,
     TOWARDS_OUTCOME,
@@ -122,7 +123,7 @@ def plot_waterfall(steps: pd.DataFrame, labels: Sequence[str], limits: tuple[flo
                 zorder=3, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
             )  # fmt: skip
         axes.axvline(steps["start"].iloc[0], color=REFERENCE, linestyle=":", linewidth=1.2)
-        axes.axvline(steps["end"].iloc[-1], color="#222222", linewidth=1.2)
+        axes.axvline(steps["end"].iloc[-1], color=INK, linewidth=1.2)
         axes.set(xlim=limits, xlabel="Predicted chance; dotted: average, solid: this patient")
         _probability_ticks(axes, limits)
         return svg(figure)

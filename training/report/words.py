@@ -170,6 +170,8 @@ def value_words(value: float, unit: str) -> str:
         return "yes" if value else "no"
     if unit.startswith("share of"):
         return f"{100 * value:.0f} % of{unit.removeprefix('share of')}"
+    # After a comma stands the range, which belongs to an axis and not to a value.
+    unit = unit.partition(",")[0]
     if unit == LOG_MONTHS:
         value, unit = round(expm1(value)), "months"
     one_of_them = value == 1 and unit in {"years", "months", "trials", "sessions", "points"}

@@ -14,13 +14,16 @@ import pytest
 from matplotlib import style
 from matplotlib.colors import to_rgb
 
+from serving.pages import COLOURS
 from training.learning.models import BASE_RATE, LIGHTGBM_BOTH, LIGHTGBM_CLINICAL, MODEL_LABELS
 from training.report.attribution_plots import plot_dependence, plot_ranks, plot_sizes
 from training.report.canvas import (
     AWAY_FROM_OUTCOME,
     MODEL_STYLES,
+    REFERENCE,
     STYLE,
     TOWARDS_OUTCOME,
+    WARNING,
     row_figure,
 )
 from training.report.explanation_plots import plot_beeswarm, plot_waterfall
@@ -189,6 +192,21 @@ def luminance(colour: str) -> float:
 )
 def test_lines_stand_out_from_white_paper(colour: str) -> None:
     assert 1.05 / (luminance(colour) + 0.05) >= 3  # WCAG 2, success criterion 1.4.11
+
+
+@pytest.mark.parametrize(
+    ("name", "colour"),
+    [
+        ("towards", TOWARDS_OUTCOME),
+        ("away", AWAY_FROM_OUTCOME),
+        ("reference", REFERENCE),
+        ("warning", WARNING),
+        ("interval", MODEL_STYLES[LIGHTGBM_BOTH].colour),
+    ],
+)
+def test_pictures_have_the_colours_of_the_pages(name: str, colour: str) -> None:
+    light = COLOURS.split("@media")[0]
+    assert f"--{name}: {colour.lower()};" in light
 
 
 def test_a_model_has_the_same_colour_in_every_picture() -> None:

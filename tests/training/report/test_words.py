@@ -94,6 +94,7 @@ def test_directions_in_words(direction: float, yes_no: bool, said: str) -> None:
         (0.0, "trials", "0 trials"),
         (0.725, "share of the GAD-7 range", "72 % of the GAD-7 range"),
         (3.2581, "log(1 + months)", "25 months"),
+        (8.24, "points, 3 to 15", "8.24 points"),
         (-0.00001, "mean Fisher z", "-1e-05 mean Fisher z"),
         (12.0, "", "12"),
     ],
