@@ -3,8 +3,8 @@
 A record does not tell whether it holds every session, so that sessions are not counted: a total
 stands at the days since the first one, the index date, which must be a Procedure of TMS. Totals
 count as of the course until the sessions pause for more than a week, or a week after the last one.
-Where the sessions come faster than the model's weeks allow, days would name the wrong week, and the
-course is refused.
+Where the sessions come faster than the model's weeks allow, or had begun before an order in
+mid-course, days would name the wrong week, and the course is refused.
 """
 
 from collections import defaultdict
@@ -29,6 +29,9 @@ _DAYS_OF_SESSIONS: Final = 5
 # The first session may be recorded twice, as mapping and as delivery.
 _RECORDED_TWICE: Final = 1
 _ON_FIRST_DAY: Final = "a score of the day of the first session, after it"
+_BY_SESSIONS: Final = (
+    "the scores with the sessions received by then: POST /predict, course[].session"
+)
 _NO_SESSION: Final = (
     "dated after the index date; the course needs its first session, as a Procedure of TMS"
 )
@@ -76,9 +79,10 @@ class FhirCourse:
     suicidal: bool
 
 
-def read_course(
+def read_course(  # noqa: PLR0917
     resources: list[Resource],
     sessions: list[Session],
+    index: Moment,
     landmark: LandmarkDocument,
     codes: Codes,
     now: Moment,
@@ -90,7 +94,9 @@ def read_course(
     resources : list of Resource
         Of one person.
     sessions : list of Session
-        Of this course, the first of them at the index date; without any there is no course.
+        All that have begun.
+    index : Moment
+        The index date; without a session then or later there is no course.
     landmark : LandmarkDocument
         Of any model of the course: names the instrument and its pace.
     codes : Codes
@@ -101,15 +107,18 @@ def read_course(
     Raises
     ------
     RequestError
-        422 where a score is out of range, two of one day differ, there are too many, or the
-        sessions come too fast for days to tell the week.
+        422 where a score is out of range, two of one day differ, there are too many, or days do
+        not tell the week of treatment.
     """
     evidence = Evidence(codes, now, _ANY_AGE_DAYS, {})
     evidence.gather([each for each in resources if _may_score(each, landmark.instrument, codes)])
-    if not sessions:
+    ordered = sorted(
+        (each for each in sessions if not index.is_after(each.start)),
+        key=lambda each: each.start.day,
+    )
+    if not ordered:
         scored = {each.reference for found in evidence.found for each in found.resources}
         return FhirCourse(None, (), dict.fromkeys(scored, _NO_SESSION), suicidal=False)
-    ordered = sorted(sessions, key=lambda each: each.start.day)
     first, until = ordered[0].start, _last_day(ordered)
     later = [each for each in evidence.found if each.moment.is_after(first)]
     reasons = {each.reference: each.reason for each in evidence.unused}
@@ -125,6 +134,7 @@ def read_course(
             reasons |= {each.reference: reason for each in found.resources}
     sources = tuple(last_of(by_day[day]) for day in sorted(by_day))
     if sources:
+        _check_start([each for each in sessions if index.is_after(each.start)], first)
         _check_pace(ordered, max(by_day), landmark)
     return FhirCourse(
         _course(sources, first, landmark) if sources else None, sources, reasons,
@@ -150,6 +160,15 @@ def _last_day(sessions: list[Session]) -> date:
     return reached + _LONGEST_PAUSE
 
 
+def _check_start(earlier: list[Session], first: Moment) -> None:
+    if any(first.day - each.end.day <= _LONGEST_PAUSE for each in earlier):
+        problem = (
+            "holds sessions from shortly before the last order of TMS, so that the first session "
+            "of the course is not certain"
+        )
+        raise unusable("Bundle", "course_start", problem, f"the first order, or {_BY_SESSIONS}")
+
+
 def _check_pace(sessions: list[Session], day: int, landmark: LandmarkDocument) -> None:
     first = sessions[0].start.day
     n_single = sum(each.is_single and (each.start.day - first).days <= day for each in sessions)
@@ -159,8 +178,7 @@ def _check_pace(sessions: list[Session], day: int, landmark: LandmarkDocument) -
             f"holds more sessions than {a_day:g} a day, so that days do not tell the week of "
             "treatment"
         )
-        allowed = "the scores with the sessions received by then: POST /predict, course[].session"
-        raise unusable("Bundle", "course_pace", problem, allowed)
+        raise unusable("Bundle", "course_pace", problem, _BY_SESSIONS)
 
 
 def _course(sources: Sequence[Found], first: Moment, landmark: LandmarkDocument) -> Course:

@@ -118,8 +118,8 @@ def read_patient(  # noqa: PLR0917
     _add_person(found, person, index, evidence)
     treatment = None
     if landmark is not None:
-        sessions = sessions_since(resources, codes, index, present)
-        treatment = read_course(resources, sessions, landmark, codes, present)
+        sessions = sessions_until(resources, codes, present)
+        treatment = read_course(resources, sessions, index, landmark, codes, present)
     return Reading(
         _patient(found), person.reference, index,
         _without_instruments(found) | _scores(treatment),
@@ -127,14 +127,12 @@ def read_patient(  # noqa: PLR0917
     )  # fmt: skip
 
 
-def sessions_since(
-    resources: list[Resource], codes: Codes, index: Moment, now: Moment
-) -> list[Session]:
-    """Return the sessions of the course that begins at the index date; none where none is known."""
+def sessions_until(resources: list[Resource], codes: Codes, now: Moment) -> list[Session]:
+    """Return every session of TMS that has begun, of whatever course."""
     found = []
     for content in _tms_procedures(resources, codes):
         start, period = _performed(content), content.get("performedPeriod") or {}
-        if start is None or index.is_after(start) or start.is_after(now):
+        if start is None or start.is_after(now):
             continue
         end = Moment.parse(period.get("end"))
         if end is None:

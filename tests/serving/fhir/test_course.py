@@ -227,6 +227,17 @@ def test_sessions_that_come_faster_than_days_tell_are_refused(reader: FhirReader
     assert "POST /predict, course[].session" in problem.allowed
 
 
+def test_an_order_in_mid_course_leaves_the_first_session_uncertain(reader: FhirReader) -> None:
+    renewed = order("renewed", authoredOn=days_ago(FIRST - 9.5), status="active")
+    error = refusal(reader, *before(), renewed, *sessions(), *MID_COURSE)
+    assert error.code == "course_start"
+    (problem,) = error.problems
+    assert "first session of the course is not certain" in problem.problem
+    assert "POST /predict, course[].session" in problem.allowed
+    # Without a later score there is no course, and so nothing to refuse.
+    assert read(reader, *before(), renewed, *sessions()).course is None
+
+
 def test_two_totals_of_one_day_must_agree(reader: FhirReader) -> None:
     noon = days_ago(FIRST - 7)
     one, same, other = (
