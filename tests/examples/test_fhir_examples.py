@@ -15,11 +15,12 @@ from served_models import SITES, fit_predictor, random_patient
 
 from serving.fhir.codes import code_table
 from serving.fhir.outcome import operation_outcome
-from serving.fhir.reading import Reading
+from serving.fhir.reading import Reading, read_patient
 from serving.fhir.resources import bundle_resources
 from serving.fhir.route import FhirReader
 from serving.fhir.settings import FhirSettings
 from serving.fhir.writing import risk_assessment
+from serving.model_document import LandmarkDocument
 from serving.requests import RequestError
 
 FOLDER = Path(__file__).parents[2] / "examples" / "fhir"
@@ -117,6 +118,21 @@ def keys(content: object, path: str = "") -> Iterator[str]:
     elif isinstance(content, list):
         for value in content:
             yield from keys(value, path)
+
+
+def test_the_patient_in_mid_course_is_asked_about_with_the_scores(reader: FhirReader) -> None:
+    resources = bundle_resources(example("bundle-mid-course"))
+    later = datetime(2026, 4, 1, 9, 30, tzinfo=UTC)
+    landmark = LandmarkDocument(week=1, instrument="HDRS-17", sessions_a_week=5)
+    reading = read_patient(resources, reader.document, reader.codes, SETTINGS, later, landmark)
+    assert reading.course is not None
+    assert [(visit.day, visit.score) for visit in reading.course.visits] == [(7, 18), (15, 13)]
+    before = read(reader, "bundle-hdrs17-local-code").patient
+    assert reading.patient == before
+    unread = {"Observation/hdrs-week-1", "Observation/hdrs-week-2"}
+    without = reader.read(resources, later)
+    assert without.course is None
+    assert {each.reference for each in without.unused} == unread
 
 
 def test_the_refusal_shown_is_todays(reader: FhirReader) -> None:
