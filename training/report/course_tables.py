@@ -89,8 +89,8 @@ def sensitivity_words(summary: CourseSummary, evaluations: Evaluations) -> str:
             f"Whatever became of those whose outcome is unknown, at week {last:g} it lies between "
             f"{min(known):.2f} and {max(known):.2f}."
         )
-    everybody = {each.counts.learned_from for each in summary.landmarks}
-    if len(everybody) == 1:
+    learned_from = [each.counts.learned_from for each in summary.landmarks]
+    if len(learned_from) > 1 and len(set(learned_from)) == 1:
         sentences.append("As many patients are learned from at every week.")
     return " ".join(sentences)
 
