@@ -145,6 +145,9 @@ class Evidence:
         if resource.content.get("status") not in OBSERVED:
             self._set_aside(resource, "its status is not final, amended or corrected")
             return
+        if resource.content.get("focus"):
+            self._set_aside(resource, "its focus is somebody or something else than its subject")
+            return
         if not has_value(resource):
             self._set_aside(resource, "it has no value")
             return

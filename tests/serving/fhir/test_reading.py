@@ -121,6 +121,14 @@ def test_only_final_observations_count(reader: FhirReader, status: str, used: bo
     assert ("Observation/phq9" in reasons(reading)) is not used
 
 
+def test_what_was_observed_of_another_is_set_aside(reader: FhirReader) -> None:
+    """As of a relative, in the record of the patient."""
+    other = {**phq9(18), "focus": [{"reference": "RelatedPerson/mother"}]}
+    reading = read(reader, person(), other)
+    assert reading.patient.depression_total is None
+    assert "focus" in reasons(reading)["Observation/phq9"]
+
+
 @pytest.mark.parametrize("day", [29, 400])
 def test_an_old_score_is_set_aside_and_a_history_is_not(reader: FhirReader, day: int) -> None:
     trials = observation("t", "failed-trials", day, LOCAL, valueInteger=2)
