@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection
 from typing import Final, Protocol
 
+import anyio
 import anyio.to_thread
 from starlette.types import Scope
 
@@ -25,6 +26,7 @@ logger = logging.getLogger("tms_response.access")
 
 _BEARER: Final = "bearer "
 _LOCAL_CALLER: Final = Caller("local", frozenset({"predict", "outcomes", "admin"}))
+_THREADS_FOR_TOKENS: Final = 4
 # A choice: above what a person or a program with an old key collects, and all that is logged.
 REFUSALS_PER_MINUTE: Final = 120
 
@@ -67,6 +69,8 @@ class KeyGate:
     def __init__(self, keys: KeyRing, tokens: TokenVerifier | None = None) -> None:
         self._keys = keys
         self._tokens = tokens
+        # While an issuer's keys are slow to come, tokens wait, but no thread of the predictions.
+        self._verifying = anyio.CapacityLimiter(_THREADS_FOR_TOKENS)
         self._audit = Audit()
 
     async def admit(self, scope: Scope, label: str, need: Need) -> Caller:
@@ -91,7 +95,9 @@ class KeyGate:
         if self._tokens is not None and text.count(".") == 2:
             path = scope["path"]
             try:
-                return await anyio.to_thread.run_sync(self._tokens.verify, text, path)
+                return await anyio.to_thread.run_sync(
+                    self._tokens.verify, text, path, limiter=self._verifying
+                )
             except RefusedTokenError as error:
                 reason = str(error)
             except LedgerUnavailableError:

@@ -4,9 +4,13 @@ import asyncio
 import json
 import logging
 import re
+import threading
+import time
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 import pytest
 from fastapi import FastAPI, Request, Response
 from served_models import ask
@@ -14,6 +18,7 @@ from signed_tokens import ISSUER, signed, write_token_settings
 from starlette.types import Message, Scope
 
 from data_schemas.prediction import ErrorBody
+from serving.access.callers import Caller
 from serving.access.gate import KeyGate, LocalGate, gate_of_settings
 from serving.access.issuers import read_token_settings
 from serving.access.keys import KeyRing, new_key
@@ -270,6 +275,38 @@ def test_where_a_token_cannot_be_remembered_it_does_not_pass(
     assert ErrorBody.model_validate_json(response.content).error.code == code
     assert SECURITY.items() <= response.headers.items()
     assert PLANTED not in response.text + caplog.text
+
+
+def test_tokens_that_wait_hold_up_nobody_else(
+    inner: FastAPI, keys: Path, tmp_path: Path, predict_key: dict[str, str]
+) -> None:
+    """As while an issuer's address does not answer: there are 40 threads for all routes."""
+    may_end = threading.Event()
+
+    class Slow:
+        def remember_once(self, kind: str, key: str, expires: float) -> bool:
+            del kind, key, expires
+            return may_end.wait(30)
+
+    gate = with_tokens(inner, keys, tmp_path, Slow())._gate
+
+    def asked(text: str) -> Awaitable[Caller]:
+        headers = [(b"authorization", f"Bearer {text}".encode())]
+        scope = {"type": "http", "path": "/predict", "method": "POST", "headers": headers}
+        return gate.admit(scope, "/predict", "predict")
+
+    async def crowd() -> None:
+        waiting = [asyncio.ensure_future(asked(signed("/predict"))) for _ in range(60)]
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(5):
+            await anyio.to_thread.run_sync(time.sleep, 0)
+            known = await asked(predict_key["authorization"].removeprefix("Bearer "))
+        assert known.name.startswith("key:")
+        assert not any(each.done() for each in waiting)
+        may_end.set()
+        assert len(await asyncio.gather(*waiting)) == 60
+
+    asyncio.run(crowd())
 
 
 def test_the_environment_names_the_gate(
