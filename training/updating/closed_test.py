@@ -84,8 +84,10 @@ def choose_update(y: BoolArray, log_odds: FloatArray) -> Update:
     return _chosen(y, log_odds)
 
 
-def apart(y: BoolArray, log_odds: FloatArray, fold: IntArray) -> FloatArray:
-    """Return new log-odds of each patient by an update that was chosen without the patient.
+def apart(y: BoolArray, log_odds: FloatArray, fold: IntArray, method: Method) -> FloatArray:
+    """Return new log-odds of each patient by an update that was estimated without the patient.
+
+    Where the others alone would ask for no update, the patient gets none.
 
     Parameters
     ----------
@@ -93,11 +95,19 @@ def apart(y: BoolArray, log_odds: FloatArray, fold: IntArray) -> FloatArray:
         As in `choose_update`.
     fold : ndarray of int, shape (n,)
         Who is left out together, as `parted` returns it.
+    method : str
+        That was chosen on all.
     """
-    updated = np.empty(len(y))
+    updated = log_odds.copy()
     for number in np.unique(fold):
         own = fold == number
-        updated[own] = _chosen(y[~own], log_odds[~own]).log_odds(log_odds[own])
+        if _chosen(y[~own], log_odds[~own]).method == "none":
+            continue
+        if method == "recalibration in the large":
+            updated[own] += _level(y[~own], log_odds[~own])
+        elif method == "logistic recalibration":
+            intercept, slope = _level_and_slope(y[~own], log_odds[~own])
+            updated[own] = slope * log_odds[own] + intercept
     return updated
 
 
@@ -118,8 +128,7 @@ def parted(y: BoolArray, folds: int, seed: int) -> IntArray:
 
 def _chosen(y: BoolArray, log_odds: FloatArray) -> Update:
     n, n_events = len(y), int(np.count_nonzero(y))
-    level = float(_fitted(np.ones((n, 1)), y, log_odds)[0])
-    intercept, slope = _level_and_slope(y, log_odds)
+    level, (intercept, slope) = _level(y, log_odds), _level_and_slope(y, log_odds)
     fits = [_log_likelihood(y, each) for each in (
         log_odds, log_odds + level, slope * log_odds + intercept,
     )]  # fmt: skip
@@ -136,6 +145,10 @@ def _chosen(y: BoolArray, log_odds: FloatArray) -> Update:
     return Update(method, intercept, slope, error, n, n_events, p_unchanged, p_level)
 
 
+def _level(y: BoolArray, log_odds: FloatArray | float) -> float:
+    return float(_fitted(np.ones((len(y), 1)), y, log_odds)[0])
+
+
 def _level_and_slope(y: BoolArray, log_odds: FloatArray) -> tuple[float, float]:
     n, mean = len(y), float(log_odds.mean())
     if _varies(log_odds):
@@ -145,8 +158,8 @@ def _level_and_slope(y: BoolArray, log_odds: FloatArray) -> tuple[float, float]:
         if by_spread > 0:
             return at_mean - by_spread * mean / spread, by_spread / spread
         # A negative slope would turn the meaning of every contribution.
-        return float(_fitted(np.ones((n, 1)), y, 0.0)[0]), 0.0
-    return float(_fitted(np.ones((n, 1)), y, log_odds)[0]), 1.0
+        return _level(y, 0.0), 0.0
+    return _level(y, log_odds), 1.0
 
 
 def _varies(log_odds: FloatArray) -> bool:

@@ -58,7 +58,7 @@ def local_update(
         fingerprint=outcomes.fingerprint,
         since=outcomes.since,
     )
-    return update, JudgedUpdate(update=described, evidence=judge_update(outcomes, place))
+    return update, JudgedUpdate(update=described, evidence=judge_update(outcomes, update, place))
 
 
 def updated_predictor(predictor: ResponsePredictor, update: LocalUpdate) -> ResponsePredictor:

@@ -10,7 +10,14 @@ from sklearn.linear_model import LogisticRegression
 
 from data_schemas.errors import DataError
 from training.learning.rows import BoolArray, FloatArray
-from training.updating.closed_test import FEWEST_OF_EACH, SIGNIFICANCE, apart, choose_update, parted
+from training.updating.closed_test import (
+    FEWEST_OF_EACH,
+    SIGNIFICANCE,
+    Method,
+    apart,
+    choose_update,
+    parted,
+)
 
 
 def local(
@@ -90,15 +97,18 @@ def test_separated_outcomes_are_refused() -> None:
         choose_update(log_odds > 0, log_odds)
 
 
-def test_nobody_has_a_part_in_the_own_update() -> None:
+@pytest.mark.parametrize("method", ["recalibration in the large", "logistic recalibration"])
+def test_nobody_has_a_part_in_the_own_update(method: Method) -> None:
     y, log_odds = local(300, 9, 0.7)
     fold = parted(y, 5, 0)
-    before = apart(y, log_odds, fold)
-    assert not np.array_equal(before, choose_update(y, log_odds).log_odds(log_odds))
+    before = apart(y, log_odds, fold, method)
     own = fold == 2
-    changed = apart(np.where(own, ~y, y), log_odds, fold)
+    changed = apart(np.where(own, ~y, y), log_odds, fold, method)
     np.testing.assert_array_equal(changed[own], before[own])
     assert (changed[~own] != before[~own]).all()
+    right, unchanged = local(300, 10)
+    np.testing.assert_array_equal(apart(right, unchanged, fold, method), unchanged)
+    np.testing.assert_array_equal(apart(y, log_odds, fold, "none"), log_odds)
 
 
 def test_both_outcomes_are_as_frequent_in_every_part() -> None:
