@@ -2,13 +2,10 @@
 
 from math import isnan
 from pathlib import Path
-from typing import Final
 
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from training.monitoring.monitor import Monitored, alarm_counts
-
-_KINDS: Final = ("calibration", "drift", "missing", "predictions", "abstained", "unseen")
 
 
 def write_gauges(monitored: Monitored, path: Path) -> None:
@@ -23,10 +20,9 @@ def write_gauges(monitored: Monitored, path: Path) -> None:
     def gauge(name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"tms_response_monitor_{name}", text, ["version", *labels], registry=registry)
 
-    counts = alarm_counts(monitored)
     alarms = gauge("alarms", "Alarms that stand.", "kind")
-    for kind in (*_KINDS, *(set(counts) - set(_KINDS))):
-        alarms.labels(version, kind).set(counts[kind])
+    for kind, count in alarm_counts(monitored).items():
+        alarms.labels(version, kind).set(count)
     gauge("predictions", "Predictions of this version.").labels(version).set(
         len(monitored.records.probability)
     )

@@ -1,6 +1,5 @@
 """`tms-response monitor`: what a model's ledger says of drift, calibration and gaps."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -86,11 +85,18 @@ class Share(NamedTuple):
 
 @dataclass(frozen=True)
 class Window:
-    """Consecutive predictions, looked at once."""
+    """Consecutive predictions, looked at once.
+
+    Attributes
+    ----------
+    unknown : float
+        Share of all inputs of all its patients that were unknown.
+    """
 
     first: datetime
     last: datetime
     mean_probability: float
+    unknown: float
     shares: dict[str, Share]
 
 
@@ -237,6 +243,7 @@ def _window(records: Records, part: slice) -> Window:
         records.recorded_at[part][0],
         records.recorded_at[part][-1],
         float(answered.mean()) if answered.size else np.nan,
+        float(np.isnan(records.features[part]).mean()),
         {name: Share.of(members[part]) for name, members in _watched(records).items()},
     )
 
@@ -305,6 +312,10 @@ def _drift_alarms(shifts: Sequence[Shift], verdicts: dict[str, Verdict]) -> Iter
             yield Alarm(name, words[name])
 
 
-def alarm_counts(monitored: Monitored) -> Counter[str]:
-    """Return how many alarms there are of each kind: calibration, drift, missing, and so on."""
-    return Counter(alarm.code.split("_", 1)[0] for alarm in monitored.alarms)
+def alarm_counts(monitored: Monitored) -> dict[str, int]:
+    """Return how many alarms there are of each kind, also of those of which there is none."""
+    kinds = ("calibration", "drift", "missing", "predictions", "abstained", *WATCHED_NOTICES)
+    counts = dict.fromkeys(kinds, 0)
+    for alarm in monitored.alarms:
+        counts[alarm.code if alarm.code in counts else alarm.code.split("_", 1)[0]] += 1
+    return counts

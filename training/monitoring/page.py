@@ -147,11 +147,18 @@ def _shift_table(monitored: Monitored) -> Table | None:
 def _windows(monitored: Monitored) -> Table | None:
     if not monitored.windows:
         return None
-    header = ["Predictions", "Mean prediction", "Abstained", *WATCHED_NOTICES.values()]
+    header = [
+        "Predictions",
+        "Mean prediction",
+        "Unknown inputs",
+        "Abstained",
+        *WATCHED_NOTICES.values(),
+    ]
     rows = [
         [
             Cell(f"{window.first:%d %B %Y} to {window.last:%d %B %Y}"),
             "none" if isnan(window.mean_probability) else f"{window.mean_probability:.0%}",
+            f"{window.unknown:.0%}",
             *(
                 f"below {SMALLEST_CELL}" if 0 < share.having < SMALLEST_CELL
                 else Cell(f"{share.value:.0%}", f"{share.lower:.0%} to {share.upper:.0%}")

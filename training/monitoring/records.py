@@ -37,7 +37,7 @@ class Records:
         Codes of the notices beside the answer.
     known : ndarray of int, shape (k,)
         Positions of the predictions with a probability and an outcome, in the order in which the
-        patients were rated.
+        patients were rated; each rating once.
     y : ndarray of bool, shape (k,)
         Whether these reached the outcome.
     rated_on : list of date, length k
@@ -107,7 +107,7 @@ def records_of(
     due = answered & np.array([now - moment >= DUE_AFTER for moment in own["recorded_at"]])
     found = answered & responses.notna().to_numpy()
     reported = own["final_total"].notna().to_numpy()
-    order = own.loc[found].sort_values("measured_on", kind="stable").index.to_numpy(dtype=np.int64)
+    order = _rated_once(own[found])
     return Records(
         prediction_id=list(own["prediction_id"]),
         features=_features(own, document),
@@ -121,6 +121,16 @@ def records_of(
         n_due_known=int((due & found).sum()),
         n_unusable=int((answered & reported & responses.isna().to_numpy()).sum()),
     )
+
+
+def _rated_once(found: pd.DataFrame) -> IntArray:
+    """Return the positions of predictions in the order of rating; one of a patient and a day.
+
+    Somebody who was asked about twice, and rated once, has one outcome: of the first prediction.
+    """
+    rated = found.sort_values("measured_on", kind="stable")
+    again = rated.duplicated(["pseudonym", "measured_on"]) & rated["pseudonym"].notna()
+    return rated.index[~again].to_numpy(dtype=np.int64)
 
 
 def _features(own: pd.DataFrame, document: ModelDocument) -> FloatArray:

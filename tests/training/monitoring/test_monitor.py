@@ -65,6 +65,19 @@ def test_wrong_predictions_raise_the_right_chart(
         assert [alarm.code for alarm in judged(table, predictor).alarms] == [code]
 
 
+def test_a_patient_who_was_asked_about_twice_and_rated_once_counts_once(
+    ledger: pd.DataFrame, predictor: ResponsePredictor
+) -> None:
+    known = ledger[ledger["responded"].notna()].head(6)
+    first, second = known["measured_on"].iloc[[0, -1]]
+    table = known.assign(
+        pseudonym=pd.Series(["a", "a", "a", "b", None, None], index=known.index, dtype=object),
+        measured_on=[first, first, second, first, first, first],
+    )
+    records = records_of(table, predictor.document, predictor.identity.version, NOW)
+    assert records.known.tolist() == [0, 3, 4, 5, 2]
+
+
 def test_planted_drift_is_named(ledger: pd.DataFrame, predictor: ResponsePredictor) -> None:
     age, trials = f"{FEATURE_PREFIX}age_years", f"{FEATURE_PREFIX}failed_trials"
     table = ledger.assign(**{age: ledger[age] + 15})
@@ -160,6 +173,7 @@ def test_gauges_say_what_the_page_says(
     version = predictor.identity.version
     assert value["alarms", *sorted(["calibration", version])] == 1
     assert value["alarms", *sorted(["drift", version])] == 0
+    assert value["alarms", *sorted(["out_of_range", version])] == 0
     assert value["predictions", version] == len(ledger)
     assert value["cusum_of_limit", *sorted(["higher", version])] >= 1
     for shift in found.shifts:
