@@ -34,9 +34,23 @@ from training.monitoring.settings import MonitoringSettings
 from training.report.build import build_report
 from training.scans import PatientScans
 from training.simulator.writer import simulate
-from training.summary import MODEL_FOLDER, RunSummary
+from training.summary import MODEL_FOLDER, REPORT_FILE, RunSummary
 
 GALLERY: Final = Path(__file__).parent
+_COMMAND: Final = Path(sys.executable).with_name("tms-response")
+_EXAMPLES: Final = GALLERY.parents[1] / "examples"
+_OCD_BESIDE: Final = GALLERY.parents[2] / "shared" / "data" / "ocd-ctbs-2023"
+# Each picture's cohort, and where its data is: beside its spec, or a folder to be named.
+REAL_COHORTS: Final = {
+    "beat-the-blues": (
+        _EXAMPLES / "beat-the-blues",
+        _EXAMPLES / "beat-the-blues" / "data" / "BtheB.csv",
+    ),
+    "ocd": (
+        _EXAMPLES / "ocd-ctbs-2023",
+        Path(os.environ.get("TMS_RESPONSE_OCD_DATA", _OCD_BESIDE)),
+    ),
+}
 _N_MONITORED: Final = 300
 # Not that of the cohort which `make train` simulates.
 _SEED: Final = 8
@@ -64,6 +78,7 @@ def make_gallery(run: Path) -> None:
         shutil.copytree(run, copy)
         take_report(build_report(copy))
         build_card(copy)
+        take_real_cohorts(home)
         take_service(copy / MODEL_FOLDER, home)
         take_monitoring(ResponsePredictor.load(copy / MODEL_FOLDER), home)
 
@@ -75,6 +90,20 @@ def take_report(report: Path) -> None:
         save(page, "report")
         page.set_viewport_size({"width": 1280, "height": 900})
         save(page, "drivers", "#drivers")
+
+
+def take_real_cohorts(home: Path) -> None:
+    """Take the first screens of the reports of the examples whose data is at hand."""
+    for name, (cohort, data) in REAL_COHORTS.items():
+        if not data.exists():
+            print(f"{name}.png stays as it is: the data of {cohort.name} is not here.")
+            continue
+        command = ["train", str(cohort), "--out", name]
+        command += ["--data", str(data)] if data.is_dir() else []
+        subprocess.run([_COMMAND, *command], cwd=home, check=True, capture_output=True)
+        with opened_page(DESKTOP) as page:
+            page.goto((home / name / REPORT_FILE).as_uri())
+            save(page, name)
 
 
 def take_service(model: Path, home: Path) -> None:
@@ -123,7 +152,7 @@ def local_service(model: Path, home: Path) -> Iterator[str]:
     }  # fmt: skip
     with (home / "log").open("wb") as log:
         process = subprocess.Popen(
-            [Path(sys.executable).with_name("tms-response"), *command],
+            [_COMMAND, *command],
             env={**os.environ, **ledger}, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
     try:

@@ -9,9 +9,16 @@ const NEXT_TO_NOTHING = 0.005; // log-odds: shown as 0.00
 const SCROLLED = { class: "wide", role: "region", tabindex: "0", "aria-label": "All contributions" };
 const ofHundred = (chance) => `${Math.round(100 * chance)} of 100`;
 
-function valueInWords({ value, unit }) {
+// Which total a severity is made of, so that it is told as it was typed.
+const TOTALS = { depression_severity: "depression_total", anxiety_severity: "anxiety_total" };
+
+function valueInWords({ feature, value, unit }, { inputs }) {
   if (value === null) {
     return "unknown";
+  }
+  const typed = inputs.find(({ name, known }) => known && name === TOTALS[feature]);
+  if (typed) {
+    return typed.words;
   }
   if (unit === "1 yes, 0 no") {
     return value ? "yes" : "no";
@@ -110,12 +117,12 @@ function theNotices(notices) {
 const isNothing = ({ log_odds: logOdds }) => Math.abs(logOdds) < 0.0005; // 0.000 in the table
 
 // Where each contribution begins and ends, in log-odds, from before any input to this patient.
-function stepsOf({ baseline_log_odds: baseline, contributions }) {
+function stepsOf({ baseline_log_odds: baseline, contributions }, asked) {
   let end = baseline;
   return contributions.map((contribution) => {
     const start = end;
     end += contribution.log_odds;
-    return { ...contribution, words: valueInWords(contribution), start, end };
+    return { ...contribution, words: valueInWords(contribution, asked), start, end };
   });
 }
 
@@ -162,11 +169,11 @@ function theTable(steps, baseline) {
   );
 }
 
-function theReasons(answer) {
+function theReasons(answer, asked) {
   if (!answer.contributions.length) {
     return [];
   }
-  const steps = stepsOf(answer);
+  const steps = stepsOf(answer, asked);
   const baseline = answer.baseline_log_odds;
   const bars = waterfallOf(steps, baseline);
   const unmoved = steps.filter(isNothing).length;
@@ -273,7 +280,7 @@ export function describeAnswer(answer, asked, first) {
   return [
     ...theNumber(answer, first),
     ...theNotices(answer.notices),
-    ...(answer.contributions.every(isNothing) ? unmoved : [whatIf, ...theReasons(answer)]),
+    ...(answer.contributions.every(isNothing) ? unmoved : [whatIf, ...theReasons(answer, asked)]),
     theInputs(asked),
     theOrigin(answer),
   ];

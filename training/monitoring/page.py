@@ -62,11 +62,12 @@ def _chart(monitored: Monitored) -> Picture | None:
     crossed = [chart for chart in monitored.charts if chart.crossed is not None]
     stands = "; ".join(
         f"the chart for {'more' if chart.direction == 'higher' else 'fewer'} responders stands at "
-        f"{chart.values[-1] / chart.limit:.0%} of its limit"
+        f"{100 * chart.values[-1] / chart.limit:.0f} % of its limit"
         for chart in monitored.charts
     )
-    verdict = "An alarm was given" if crossed else "No alarm"
-    alt = f"{verdict} after {len(monitored.records.y)} outcomes: {stands}."
+    at = ", ".join(str(chart.crossed) for chart in crossed)
+    verdict = f"An alarm was given at outcome number {at}" if crossed else "No alarm"
+    alt = f"{verdict}. After {len(monitored.records.y)} outcomes, {stands}."
     return picture(plot_cusum(monitored.charts), alt, alt)
 
 

@@ -117,6 +117,8 @@ def test_the_page_shows_the_answer_of_the_service_and_keeps_nothing(
         for row, each in zip(rows, answer.contributions, strict=True):
             assert number(row[2]) == pytest.approx(each.log_odds, abs=5e-4)
         assert after[3] == percent(answer.response_probability)
+        values = {row[0]: row[1] for row in rows}
+        assert values["Depression severity (PHQ-9)"] == f"{record['depression_total']} points"
         expect(page.locator("#status")).to_contain_text(percent(answer.response_probability))
         drawn = page.locator(".picture svg[role=img]")
         assert all(each.get_attribute("aria-label") for each in drawn.all())
