@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 from data_schemas.filled_card import NOT_PROVIDED, CardAnswer, CardStandard
 from training.card.evidence import CardEvidence, figure
-from training.card.performance_facts import interpretation, label_of
-from training.report.first_screen import RESEARCH_ONLY, cautions
-from training.report.words import sentence, sites_words
+from training.card.performance_facts import interpretation
+from training.report.first_screen import RESEARCH_ONLY, cautions, whose_figure
+from training.report.tables import SLOPE
+from training.report.words import calibration_verdict, sentence, sites_words
 
 
 def warnings(evidence: CardEvidence) -> tuple[str, ...]:
@@ -69,21 +70,21 @@ def _for_whom(evidence: CardEvidence) -> CardAnswer:
 
 
 def _how_good(evidence: CardEvidence) -> CardAnswer:
-    auroc, slope = evidence.found("auroc"), evidence.found("calibration_slope")
-    details = [interpretation(evidence), evidence.summary.split]
-    if slope is not None:
-        details.append(f"Calibration slope {figure(slope)}; 1 is ideal.")
-    if evidence.model != evidence.summary.served_model:
-        details.insert(
-            0,
-            f"This is the figure of the comparator “{label_of(evidence, evidence.model)}”; the "
-            "served model gives everyone the base rate.",
-        )
+    auroc, slope = evidence.found("auroc"), evidence.found(SLOPE)
+    details = [
+        whose_figure(evidence.summary, evidence.document),
+        interpretation(evidence),
+        evidence.summary.split,
+        calibration_verdict(slope) if slope is not None and slope.has_interval else "",
+    ]
     if auroc is None:
         short = "AUROC could not be estimated."
+    elif auroc.never_moves:
+        short = f"AUROC {figure(auroc)}: all held-out patients got the same figure; 0.5 is chance."
     else:
         short = f"AUROC {figure(auroc)}, {evidence.level} interval; 0.5 is chance, 1 perfect."
-    return CardAnswer(question="How good is it?", short=short, details=tuple(details))
+    told = tuple(filter(None, details))
+    return CardAnswer(question="How good is it?", short=short, details=told)
 
 
 def _cautions(evidence: CardEvidence) -> CardAnswer:

@@ -8,7 +8,7 @@ from data_schemas.filled_card import CardPart
 from training.card.evidence import CardEvidence, figure
 from training.learning.models import BASE_RATE, LIGHTGBM_BOTH, LIGHTGBM_CLINICAL
 from training.performance.evaluation import EXTERNAL
-from training.report.tables import ACCURACY, CALIBRATION, Estimate, Metric
+from training.report.tables import ACCURACY, CALIBRATION, SLOPE, Estimate, Metric
 from training.stability.measures import STABILITY
 
 MEASURES: Final[Mapping[str, Metric]] = {
@@ -53,6 +53,7 @@ def measured(evidence: CardEvidence, *metrics: str, split: str = "") -> str:
         return f"Could not be estimated{_whose(evidence)}."
     told = [
         f"{MEASURES[name].label} {figure(estimate, MEASURES[name].digits)}"
+        + (", too uncertain to be read" if name == SLOPE and estimate.is_unsteady_slope else "")
         for name, estimate in known.items()
     ]
     n = max(estimate.n for estimate in known.values())

@@ -116,7 +116,7 @@ def _how_well(summary: RunSummary, document: ModelDocument, evaluation: Evaluati
         return Answer(question, told, measured)
     slope = evaluation.estimate(model, "calibration_slope")
     details = (
-        _whose_figure(summary, document),
+        whose_figure(summary, document),
         pairs_sentence(auroc, within_sites=summary.split_name == LEAVE_ONE_SITE_OUT),
         chance_verdict(auroc),
         calibration_verdict(slope) if slope is not None and slope.has_interval else "",
@@ -127,7 +127,7 @@ def _how_well(summary: RunSummary, document: ModelDocument, evaluation: Evaluati
     return Answer(question, figure + against_chance(auroc), details)
 
 
-def _whose_figure(summary: RunSummary, document: ModelDocument) -> str:
+def whose_figure(summary: RunSummary, document: ModelDocument) -> str:
     """Say so where the figure is not that of the served model."""
     model = judged_model(summary)
     if model == summary.served_model:
