@@ -42,11 +42,11 @@ class Likeness:
         if self.distance <= self.limit:
             return (
                 "All inputs together, further from the middle of the training patients than a "
-                "typical one, but within the distance up to which the model answers."
+                "typical one, but within the limit."
             )
         return (
             "All inputs together, unlike the training patients: further from their middle than the "
-            "model answers for."
+            "limit, beyond which the model does not answer."
         )
 
     def place(self, distance: float) -> float:

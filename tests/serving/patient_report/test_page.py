@@ -120,6 +120,7 @@ def test_a_model_without_signal_says_so(
     assert answer.response_probability == pytest.approx(0.3)
     assert page.count('class="filled"') == 31
     assert "There is no interval beside it." in page
+    assert "The interval says" not in page
     assert "gives every patient the base rate" in page
     assert "What the model was told" in page
 
@@ -134,10 +135,12 @@ def test_every_page_says_what_it_is_not(
         predictor.document.outcome.describe(),
     ):  # fmt: skip
         assert words in page
-    real = predictor.document.trained_on.model_copy(update={"simulated": False})
+    change: dict[str, object] = {"simulated": False, "is_tms": False}
+    real = predictor.document.trained_on.model_copy(update=change)
     document = predictor.document.model_copy(update={"trained_on": real})
     _, page = page_of(ResponsePredictor(document, predictor._booster_text), complete_patient)
     assert "simulated" not in page
+    assert "No reason to withhold or to choose the treatment." in page
 
 
 def test_the_style_is_the_one_that_the_policy_lets_in(
