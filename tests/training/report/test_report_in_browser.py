@@ -64,13 +64,17 @@ def test_nobody_is_shut_out(name: str, request: pytest.FixtureRequest) -> None:
 
 
 def test_it_opens_at_once(simulated: FinishedRun) -> None:
+    loaded_ms = []
     with opened_page() as page:
-        page.goto(address(simulated))
-        timing = "performance.getEntriesByType('navigation')[0].loadEventEnd"
-        loaded_ms = page.evaluate(timing)
-    print(f"\nreport.html of a simulated run: loaded after {loaded_ms:.0f} ms")
-    # Meant are 2,000 ms; the rest is for a machine that runs other tests beside this one.
-    assert loaded_ms < 8_000
+        # The best of a few counts: the machine runs other tests beside this one.
+        for _ in range(5):
+            page.goto(address(simulated))
+            timing = "performance.getEntriesByType('navigation')[0].loadEventEnd"
+            loaded_ms.append(page.evaluate(timing))
+            if loaded_ms[-1] < 2_000:
+                break
+    print(f"\nreport.html of a simulated run: loaded after {min(loaded_ms):.0f} ms")
+    assert min(loaded_ms) < 2_000
 
 
 def test_values_are_told_where_the_pointer_is(simulated: FinishedRun) -> None:
