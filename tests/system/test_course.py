@@ -99,6 +99,7 @@ def test_the_model_of_the_week_answers(asked: list[Asked], predictor: ResponsePr
     assert [each.answer.model.version for each in asked] == [by_week[week] for week in weeks]
     assert all(Counter(weeks)[week] > N_PATIENTS / 2 for week in (None, *WEEKS))
     for week, each in zip(weeks, asked, strict=True):
+        assert each.answer.model.week == week
         said = [notice.message for notice in each.answer.notices if notice.code == "landmark"]
         assert len(said) == (0 if week is None else 1)
         assert all(f"The model of week {week} of treatment answers" in message for message in said)
@@ -208,10 +209,9 @@ def test_a_batch_answers_each_as_alone(service: Service, asked: list[Asked]) -> 
     answers = service.client.post("/predict_batch", json=[*records, wrong, *records]).json()
     error = answers.pop(len(records))["error"]
     assert error["fields"][0]["field"] == "course.0.score"
-    keys = ("response_probability", "contributions", "model", "notices")
-    alone = [json.loads(each.answer.model_dump_json()) for each in chosen]
-    for answer, one in zip(answers, alone * 2, strict=True):
-        assert {key: answer[key] for key in keys} == {key: one[key] for key in keys}
+    for content, one in zip(answers, [each.answer for each in chosen] * 2, strict=True):
+        answer = Prediction.model_validate(content)
+        assert answer.model_copy(update={"prediction_id": one.prediction_id}) == one
 
 
 class Repeated(NamedTuple):
