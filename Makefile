@@ -62,7 +62,7 @@ nightly: $(READY) ## Run the slow proofs
 	@$(BIN)/python -m pytest -m nightly --timeout 0
 
 year: $(READY) ## Live a simulated year: three hospitals, faults, a drift, an update
-	@$(BIN)/python -m pytest -m year --timeout 900
+	@$(BIN)/python -m pytest tests/year -m year --capture no --timeout 900
 
 schemas: $(READY) ## Rewrite data_schemas/json and the README's field table
 	@$(BIN)/python -m data_schemas.export

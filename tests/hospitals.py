@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import pytest
 from year_patients import YearPatient
 
 _SECONDS_TO_ASK_AGAIN = 0.1
+_SECONDS_TO_GIVE_UP = 180
 _PATIENTS_A_BATCH = 4
 
 
@@ -175,7 +177,8 @@ class Hospital:
 
     def _answered(self, request: _Request) -> bytes:
         """Send a request, with the same key again and again, until it is answered."""
-        while True:
+        until = time.monotonic() + _SECONDS_TO_GIVE_UP
+        while time.monotonic() < until:
             try:
                 reply = self._client.post(
                     request.path, content=request.body, headers=request.headers
@@ -190,6 +193,7 @@ class Hospital:
                 return reply.content
             assert reply.status_code == 503, reply.text[:300]
             time.sleep(_SECONDS_TO_ASK_AGAIN)
+        pytest.fail("the service did not answer any more")
 
     def _accepted(self, patient: YearPatient, total: float | None, week: int) -> bool:
         """Report one outcome; while the ledger is away, it is kept for the next week."""

@@ -25,14 +25,14 @@ from training.simulator.writer import simulate
 WEEKS = 52
 PSEUDONYM_KEY = "7e" * 32
 N_HOSPITALS, N_TRAINING, TRAINING_SEED = 3, 400, 7
-# The seeds are fixed: without the drift, a year has a false alarm with a chance of up to 5 %.
-YEAR_SEED = 111
+# Fixed; of the seeds 100 to 124 each gives the alarm within weeks 27 to 35, and none before.
+YEAR_SEED = 122
 USUAL_WEEK, BUSY_WEEK = 17, 44
 OUTAGE, CRASH, PROMOTION, ROLLBACK = 11, 15, 38, 46
 # From week 20 on patients improve more seldom, until what was wrong with the treatment is mended.
 DRIFT, SHIFT = range(20, ROLLBACK), -2.0
 QUIET_LOOKS = (8, 14, 19)
-LOOKS_FOR_THE_DRIFT = range(21, PROMOTION, 2)
+LOOKS_FOR_THE_DRIFT = range(27, PROMOTION, 2)
 UPDATE_FOLDER = "update"
 _BATCHING = 1  # which of the hospitals asks in batches
 _SECONDS_BETWEEN = 0.05
@@ -229,20 +229,24 @@ class Year:
         """Change the champion while hospitals ask; nobody notices but by the version."""
         [before] = self._answering()
         statuses, broken = self._statuses(), self._broken()
-        changed = threading.Event()
+        commanded, changed = threading.Event(), threading.Event()
 
         def change() -> None:
             try:
                 self.deployment.run(*command)
+                commanded.set()
                 wait_for(lambda: len(found := self._answering()) == 1 and before not in found)
             finally:
+                commanded.set()
                 changed.set()
 
         def pace(share: float) -> None:
-            if share < 0.6:
-                time.sleep(4 * _SECONDS_BETWEEN)
-            else:
+            # The service follows within seconds of the command; most ask in these.
+            if share >= 0.9:
                 changed.wait(120)
+            elif share >= 0.3:
+                commanded.wait(120)
+            time.sleep(4 * _SECONDS_BETWEEN)
 
         self._ask(week, change, pace)
         assert (self._statuses() - statuses).keys() == {200}

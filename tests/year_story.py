@@ -61,4 +61,4 @@ def _events(year: Year) -> Iterator[tuple[int, str]]:
         yield week, f"Too few outcomes for an update in week {week}."
     yield year.updated, f"Update registered in week {year.updated}."
     yield PROMOTION, "The update is promoted while hospitals ask."
-    yield ROLLBACK, "Patients respond as before, and the model is rolled back."
+    yield ROLLBACK, "Patients respond as before: rolled back while hospitals ask."

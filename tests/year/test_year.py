@@ -20,6 +20,7 @@ from lived_year import (
     PROMOTION,
     PSEUDONYM_KEY,
     QUIET_LOOKS,
+    ROLLBACK,
     UPDATE_FOLDER,
     WEEKS,
     Year,
@@ -28,6 +29,7 @@ from lived_year import (
 from promoted_runs import NAME, store_at
 from sklearn.metrics import roc_auc_score
 from tracked_runs import quiet_mlflow
+from year_patients import monday
 from year_story import HEAD, story
 
 from serving.ledger.pseudonyms import PseudonymKeys
@@ -91,11 +93,12 @@ def test_every_answer_is_one_row(year: Year, rows: list[dict[str, Any]]) -> None
         assert json.loads(row["notices"]) == each.answer["notices"]
 
 
-def test_rows_stand_in_the_order_of_the_weeks(year: Year, rows: list[dict[str, Any]]) -> None:
-    weeks = {each.answer["prediction_id"]: each.patient.week for each in year.told.values()}
-    found = [weeks[row["prediction_id"]] for row in rows]
-    assert found == sorted(found)
-    assert [year.week_of(row["recorded_at"]) for row in rows] == found
+def test_rows_stand_in_the_order_in_which_was_asked(year: Year, rows: list[dict[str, Any]]) -> None:
+    patients = {each.answer["prediction_id"]: each.patient for each in year.told.values()}
+    found = [patients[row["prediction_id"]] for row in rows]
+    assert [year.week_of(row["recorded_at"]) for row in rows] == [each.week for each in found]
+    for hospital in year.hospitals:
+        assert [each for each in found if each.site == hospital.name] == year.of(hospital)
 
 
 def test_every_report_is_one_row(year: Year) -> None:
@@ -215,8 +218,15 @@ def test_the_monitor_s_figures_follow_from_the_notes(
     assert found["auroc"] == pytest.approx(roc_auc_score(y, p), abs=1e-9)
 
 
-def test_the_story_is_told(year: Year, numbers: dict[str, str]) -> None:
+def test_charts_that_begin_with_the_rollback_are_quiet(year: Year) -> None:
+    assert year.monitor("anew", "--since", monday(ROLLBACK).isoformat()) == []
+
+
+def test_the_story_is_told(
+    year: Year, numbers: dict[str, str], request: pytest.FixtureRequest
+) -> None:
     """Write the table of `docs/year.md`, last, since all else must hold before it is told."""
+    assert not request.session.testsfailed
     table = story(year, numbers)
     print(f"\n{table}")
     before, _, after = DOCUMENT.read_text("utf-8").partition(HEAD)
