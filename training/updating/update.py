@@ -15,6 +15,7 @@ from serving.predictor import ResponsePredictor
 from serving.update_document import LocalUpdate
 from training.learning.rows import FloatArray
 from training.promotion.judged_update import JudgedUpdate
+from training.updating.card import updated_card
 from training.updating.closed_test import Update, choose_update
 from training.updating.judging import judge_update
 from training.updating.local_outcomes import LocalOutcomes
@@ -82,7 +83,9 @@ def updated_predictor(predictor: ResponsePredictor, update: LocalUpdate) -> Resp
     spread = member.document.interval.spread
     shifts = _normal_scores(spread.n_replicates) if spread is not None else None
     errors = None if shifts is None else update.level_error * shifts
-    return predictor.with_member(update.parent, member.with_update(update, errors))
+    updated = member.with_update(update, errors)
+    updated.card = updated_card(member.card, updated, update)
+    return predictor.with_member(update.parent, updated)
 
 
 def _normal_scores(n: int) -> FloatArray:

@@ -10,12 +10,15 @@ from scipy.special import expit, logit
 from served_models import fit_predictor
 
 from data_schemas.errors import DataError
+from data_schemas.filled_card import FilledCard
 from serving.model_document import IntervalDocument, SpreadDocument
 from serving.predictor import ResponsePredictor
 from serving.settings import LEDGER_VARIABLE
 from serving.stability_interval import SpreadTable
+from serving.stored_card import StoredCard
 from serving.update_document import LocalUpdate
 from tms_response import run
+from training.card.render import as_html, as_markdown
 from training.promotion.comparison import AUROC, BRIER, Compared
 from training.promotion.evidence import Evidence
 from training.promotion.judged_update import JudgedUpdate
@@ -91,6 +94,27 @@ def test_the_new_model_records_its_parents(predictor: ResponsePredictor, tmp_pat
     parents = [each.parent for each in ResponsePredictor.load(tmp_path).document.updates]
     assert parents == [predictor.identity.version, once.identity.version]
     assert len({predictor.identity.version, once.identity.version, twice.identity.version}) == 3
+
+
+def test_the_card_says_that_its_figures_are_of_before(
+    predictor: ResponsePredictor, tmp_path: Path
+) -> None:
+    card = FilledCard(
+        model_name="m", model_version=predictor.identity.version, title="A model",
+        warnings=("Research only.",), answers=(), tables=(), standards=(),
+    )  # fmt: skip
+    StoredCard(as_html(card, links=False), as_markdown(card), card.to_text()).save(tmp_path)
+    before = predictor.with_landmarks(())
+    before.card = StoredCard.load(tmp_path, predictor.identity.version)
+    updated_predictor(before, the_update(predictor, 0.7, 0.5)).save(tmp_path / "new")
+    updated = ResponsePredictor.load(tmp_path / "new")
+    assert updated.card is not None
+    assert "300 patients of Clinic A: patients are ranked as before" in updated.card.html
+    assert f"are those of version {predictor.identity.version}" in updated.card.html
+    flat = updated_predictor(before, the_update(predictor, 0.0, 0.5)).card
+    assert flat is not None
+    assert "all get the same chance now" in flat.markdown
+    assert updated_predictor(predictor, the_update(predictor, 0.7, 0.5)).card is None
 
 
 def test_an_update_of_another_model_is_refused(predictor: ResponsePredictor) -> None:
