@@ -12,7 +12,8 @@ def write_gauges(monitored: Monitored, path: Path) -> None:
     """Write the file, in one step, so that it is never read half-written.
 
     Gauges: `tms_response_monitor_*`: alarms by kind, predictions, outcomes, the charts as shares of
-    their limits, performance with intervals, and each feature's shift.
+    their limits, performance with intervals (of all patients and of groups), and each feature's
+    shift.
     """
     registry = CollectorRegistry()
     version = monitored.predictor.identity.version
@@ -33,12 +34,14 @@ def write_gauges(monitored: Monitored, path: Path) -> None:
     charts = gauge("cusum_of_limit", "CUSUM as a share of its limit.", "direction")
     for chart in monitored.charts:
         charts.labels(version, chart.direction).set(float(chart.values[-1]) / chart.limit)
-    measures = gauge("performance", "Of patients with a known outcome.", "measure", "end")
-    for each in monitored.overall:
-        ends = {"estimate": each.value, "lower": each.lower, "upper": each.upper}
-        for end, value in ends.items():
-            if not isnan(value):
-                measures.labels(version, each.name, end).set(value)
+    labels = "group", "level", "measure", "end"
+    measures = gauge("performance", "Of patients with a known outcome; no group: all.", *labels)
+    for group, level, found in (("", "", monitored.overall), *monitored.levels):
+        for each in found:
+            ends = {"estimate": each.value, "lower": each.lower, "upper": each.upper}
+            for end, value in ends.items():
+                if not isnan(value):
+                    measures.labels(version, group, level, each.name, end).set(value)
     shifts = gauge("shift_sd", "Shift of a feature's mean in training SDs.", "feature")
     for shift in monitored.shifts:
         if not isnan(shift.difference):

@@ -47,8 +47,14 @@ def judged(table: pd.DataFrame, predictor: ResponsePredictor) -> Monitored:
     return monitor(table, predictor, SETTINGS, NOW)
 
 
-def test_nothing_planted_no_alarm(ledger: pd.DataFrame, predictor: ResponsePredictor) -> None:
+def test_nothing_planted_no_alarm(
+    ledger: pd.DataFrame, predictor: ResponsePredictor, tmp_path: Path
+) -> None:
     found = judged(ledger, predictor)
+    write_gauges(found, tmp_path / "monitor.prom")
+    text = (tmp_path / "monitor.prom").read_text(encoding="utf-8")
+    assert 'group="",level="",measure="auroc"' in text
+    assert 'group="Sex",level="female",measure="o_to_e"' in text
     assert found.alarms == []
     assert len(found.windows) == 2
     assert len(found.records.y) == ledger["responded"].notna().sum()
