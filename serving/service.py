@@ -94,7 +94,7 @@ class _ModelWorker:
         from serving.metrics import CountedPredictor, forget_dead_workers  # noqa: PLC0415
 
         forget_dead_workers()
-        source, ledger = model_source(), open_ledger()
+        source, ledger = model_source(), open_ledger(apart=True)
         _GATE.gate = gate_of_settings(used=ledger)
         limiter = limiter_of_settings(ledger)
         current = CurrentModel(

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final, cast
 
 from sqlalchemy import Connection, Dialect, Engine, PoolProxiedConnection, create_engine, event
@@ -14,11 +15,13 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.sql.dml import Insert
 
 from data_schemas.errors import ConfigurationError, ServiceError
+from serving.ledger.kept_connection import Insertion, KeptConnection
 from serving.ledger.sqlite_inserts import SqliteInserts
 
 _SQLITE_WAIT_SECONDS: Final = 10
 _POSTGRES_WAIT_SECONDS: Final = 3
-_PRAGMAS: Final = (
+# Of every connection to SQLite.
+PRAGMAS: Final = (
     f"PRAGMA busy_timeout = {_SQLITE_WAIT_SECONDS * 1000}",
     "PRAGMA synchronous = FULL",
     # A deleted patient is overwritten, not only unlinked.
@@ -53,7 +56,9 @@ class Database:
         self._engine = _sqlite(parsed) if self.file else _postgres(parsed)
         self._driver_error: type[Exception] = self._engine.dialect.loaded_dbapi.Error
         self._prepared: dict[Insert, _Prepared] = {}
-        self._inserts = SqliteInserts(self.file, self._detached) if self.file else None
+        self._inserts = SqliteInserts()
+        self._kept = KeptConnection(self.file, self._detached) if self.file else None
+        self._lock = Lock()
 
     @property
     def is_postgres(self) -> bool:
@@ -84,9 +89,10 @@ class Database:
             As `transaction`.
         """
         with _contained(self._driver_error):
-            if self.file is not None and self._inserts is not None:
+            if self.file is not None and self._kept is not None:
                 _make_file(self.file)
-                self._inserts.insert(insertion, rows)
+                with self._lock:
+                    self._kept.write([self._inserts.insertion(insertion, rows)])
                 return
             if insertion not in self._prepared:
                 dialect = self._engine.dialect
@@ -126,6 +132,10 @@ class Database:
         with _contained(), self._engine.connect() as connection:
             yield connection.execution_options(reading=True)
 
+    def sqlite_insertion(self, insertion: Insert, rows: list[dict[str, Any]]) -> Insertion:
+        """Return what inserts rows into SQLite, for a connection to it."""
+        return self._inserts.insertion(insertion, rows)
+
     def forget_deleted(self) -> None:
         """Write what was deleted through to the file, so that no log beside it holds it still."""
         if self.file is None:
@@ -136,8 +146,9 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
-        if self._inserts is not None:
-            self._inserts.close()
+        if self._kept is not None:
+            with self._lock:
+                self._kept.close()
         self._engine.dispose()
 
     def _detached(self) -> sqlite3.Connection:
@@ -189,7 +200,7 @@ def _sqlite(url: URL) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # transactions begin where we say
-        for pragma in _PRAGMAS:
+        for pragma in PRAGMAS:
             connection.execute(pragma)
 
     @event.listens_for(engine, "begin")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -11,7 +12,8 @@ from sqlalchemy.sql.dml import Insert
 
 from data_schemas.prediction import Prediction
 from serving.booster_text import FloatArray
-from serving.ledger.database import Database
+from serving.ledger.apart import WriterApart
+from serving.ledger.database import PRAGMAS, Database
 from serving.ledger.pseudonyms import Pseudonym
 from serving.ledger.tables import answers, predictions
 
@@ -150,6 +152,13 @@ def write_entries(
         if rows:
             connection.execute(insert_once(connection, "predictions"), rows)
     return earlier
+
+
+def writer_apart(database: Database) -> WriterApart:
+    """Return the process that writes predictions without a key into SQLite."""
+    assert database.file is not None  # noqa: S101  # PostgreSQL is a process of its own
+    insertion = partial(database.sqlite_insertion, _INSERTIONS["sqlite"]["predictions"])
+    return WriterApart(database.file, PRAGMAS, insertion)
 
 
 def _reserve_keys(

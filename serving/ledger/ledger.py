@@ -19,6 +19,7 @@ from serving.ledger.entries import (
     answer_row,
     prediction_row,
     write_entries,
+    writer_apart,
 )
 from serving.ledger.lookup import RecordedPrediction, find_prediction
 from serving.ledger.outbox import ForwardingStore
@@ -48,6 +49,9 @@ class Ledger:
         SQLite file of what is predicted while PostgreSQL is away; not used with SQLite.
     clock : callable
         The present moment, in UTC.
+    apart : bool
+        Whether predictions are written to SQLite by a process of its own, for one event loop;
+        those with an idempotency key are written by a thread, as all are with PostgreSQL.
 
     Raises
     ------
@@ -65,6 +69,8 @@ class Ledger:
         keys: PseudonymKeys,
         outbox: Path,
         clock: Callable[[], datetime] = utc_now,
+        *,
+        apart: bool = False,
     ) -> None:
         self.keys = keys
         self._clock = clock
@@ -76,6 +82,9 @@ class Ledger:
         else:
             upgrade(self._database)
         self._writer = GroupWriter(self._write, self._when_idle)
+        self._apart = None
+        if apart and not self._database.is_postgres:
+            self._apart = writer_apart(self._database)
 
     async def record(
         self, asked: Asked, predicted: list[Predicted], answer: StoredAnswer | None = None
@@ -105,6 +114,9 @@ class Ledger:
         now = self._clock()
         rows = tuple(prediction_row(each, asked, now) for each in predicted)
         kept = None if answer is None else answer_row(asked, answer, now)
+        if self._apart is not None and kept is None and rows:
+            await self._apart.record(rows)
+            return None
         return await self._writer.record(Entry(rows, kept))
 
     def record_outcome(self, report: OutcomeReport, caller: str) -> OutcomeReceipt:

@@ -17,8 +17,13 @@ from serving.settings import (
 )
 
 
-def open_ledger() -> Ledger | None:
+def open_ledger(*, apart: bool = False) -> Ledger | None:
     """Open the ledger of this service; None where it is to keep none.
+
+    Parameters
+    ----------
+    apart : bool
+        As in `Ledger`.
 
     Raises
     ------
@@ -31,7 +36,8 @@ def open_ledger() -> Ledger | None:
     if url is None:
         return None
     # Machines that share PostgreSQL must share the keys as well, so that none may make its own.
-    return Ledger(url, pseudonym_keys(create=url.startswith("sqlite:")), outbox_file())
+    keys = pseudonym_keys(create=url.startswith("sqlite:"))
+    return Ledger(url, keys, outbox_file(), apart=apart)
 
 
 def pseudonym_keys(*, create: bool = False) -> PseudonymKeys:

@@ -3,6 +3,9 @@
 What an event loop has at hand is answered before it is handed over, and so shares a commit. As all
 of it is acknowledged together, the clients' next requests come together too: with 8 clients a
 commit takes 5 to 7 requests instead of 2, and the cost of a commit is shared by as many.
+
+Predictions without an idempotency key do not come here where SQLite is the ledger of a service:
+see `serving/ledger/apart.py`.
 """
 
 import asyncio

@@ -82,9 +82,9 @@ def test_a_full_disk_is_an_error_and_later_ones_are_kept(
     ledger = open_ledger(url)
 
     def limit(pages: int) -> None:
-        kept = ledger._database._inserts
+        kept = ledger._database._kept
         assert kept is not None
-        kept._current().execute(f"PRAGMA max_page_count = {pages}")
+        kept.current().execute(f"PRAGMA max_page_count = {pages}")
 
     def write_many() -> int:
         futures = [ledger._writer.submit(entry()) for _ in range(400)]
