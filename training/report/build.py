@@ -32,7 +32,13 @@ from training.report.explain import Explanations, load_explanations
 from training.report.first_screen import connectivity_answer, first_screen, scans_words
 from training.report.literature_section import literature_table
 from training.report.tables import ACCURACY, CALIBRATION, Cell, Evaluation, Table, table
-from training.report.words import confidence_percent, judged_model, sentence, sites_known
+from training.report.words import (
+    confidence_percent,
+    judged_model,
+    lower_first,
+    sentence,
+    sites_known,
+)
 from training.summary import (
     EXPLANATIONS_FILE,
     MODEL_FOLDER,
@@ -96,6 +102,7 @@ def build_report(run_dir: Path) -> Path:
         refused_scans=scan_sections.refused_scans(summary),
         motion=scan_sections.motion_picture(summary),
         target_profile=scan_sections.target_profile(summary),
+        improvement_in_general=bool(set(summary.arms_trained_on) - {"active"}),
         uses_benzodiazepine="benzodiazepine" in predictor.feature_names,
         uses_connectivity=any(f.group == "connectivity" for f in predictor.features),
         models=_models_table(summary),
@@ -216,12 +223,9 @@ def _attributions(
 def _why_no_explanations(
     summary: RunSummary, predictor: ResponsePredictor, explanations: Explanations
 ) -> str | None:
-    if predictor.document.booster is None:
-        return (
-            "There is nothing to explain: the model that is served holds no trees and gives "
-            "everyone the base rate. " + (summary.always_abstains or "No usable signal was found.")
-        )
-    if not explanations.any_signal:
+    if summary.always_abstains is not None:
+        return f"There is nothing to explain: {lower_first(summary.always_abstains)}"
+    if predictor.document.booster is None or not explanations.any_signal:
         return (
             "There is nothing to explain: no usable signal was found, so no input moves any "
             "prediction, and everyone gets the base rate."

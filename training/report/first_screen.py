@@ -140,8 +140,7 @@ def whose_figure(summary: RunSummary, document: ModelDocument) -> str:
         )
     label = next(each.label for each in summary.models if each.name == model)
     return (
-        f"This is the figure of the comparator “{label}”: the model that is served gives everyone "
-        "the base rate, and does not answer."
+        f"This is the figure of the comparator “{label}”: the model that is served never answers."
     )
 
 
