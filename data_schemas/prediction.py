@@ -58,7 +58,7 @@ class ModelIdentity(BaseModel):
     trained_on: str = Field(description="The training cohort in one sentence.")
     week: float | None = Field(
         default=None,
-        description="Of treatment, at whose end it answers from the scores until then; absent for "
+        description="Of treatment, at whose end it answers from the scores until then; null for "
         "the model before treatment.",
     )
 

@@ -53,7 +53,7 @@ class AnswerContents:
             definition=document.outcome.describe(),
             horizon=document.outcome.horizon,
         ).model_dump()
-        self._model = self.identity.model_dump(exclude_none=True)
+        self._model = self.identity.model_dump()
 
     def named(self, row: FloatArray, contributions: FloatArray) -> list[Content]:
         """Return the contributions with their names, the largest first."""
