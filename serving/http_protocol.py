@@ -6,6 +6,7 @@ keeps an answer for as long as its reader pleases, and refuses what is no HTTP w
 
 import asyncio
 import logging
+import socket
 from typing import Any, Final
 
 from uvicorn.config import HTTP_PROTOCOLS, WS_PROTOCOLS
@@ -19,9 +20,11 @@ logger = logging.getLogger("tms_response.serving")
 
 # Choices. A head is a key or a token (8 kB at most) and little else, and nginx lets 32 kB through.
 MAXIMUM_HEAD_BYTES: Final = 64 * 1024
-MAXIMUM_UNREAD_BYTES: Final = 64 * 1024 * 1024
+MAXIMUM_UNREAD_BYTES: Final = 32 * 1024 * 1024
 SECONDS_FOR_HEAD: Final = 30.0
-# Linux takes some megabytes of an answer at once, and more only when much of that is read.
+# Linux would take megabytes of an answer, and more only when a third of that is read: neither how
+# much is unread nor whether its reader goes on could be seen.
+_SEND_BUFFER_BYTES: Final = 256 * 1024
 SECONDS_WITHOUT_READING: Final = 60.0
 
 
@@ -67,6 +70,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first head."""
         super().connection_made(transport)
+        plain = transport.get_extra_info("socket")
+        if plain is not None:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         self._head_until = self.loop.time() + SECONDS_FOR_HEAD
         self._wait_for_head()
 

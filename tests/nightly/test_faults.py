@@ -4,9 +4,12 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -45,29 +48,126 @@ def service(predictor: ResponsePredictor, tmp_path: Path) -> Iterator[Service]:
         yield found
 
 
-def test_a_thousand_clients_of_whom_a_quarter_read_slowly(service: Service, body: bytes) -> None:
+@contextmanager
+def held_little(service: Service) -> Iterator[None]:
+    """Hold each worker to less than 400 MB meanwhile."""
     most, ended = 0.0, threading.Event()
 
     def watch() -> None:
         nonlocal most
-        while not ended.wait(0.2):
+        while True:
             most = max(most, *(resident_megabytes(each) for each in service.workers()))
+            if ended.wait(0.2):
+                break
 
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        quick, slow = faults.many_at_once(service, body, n_quick=750, n_slow=250, n_requests=20)
+        yield
     finally:
         ended.set()
         watcher.join()
-    print(f"\nquick clients: {quick.figures()}\nslow readers: {slow.figures()}")
     print(f"a worker held {most:.0f} MB at most")
+    assert 0 < most < 400
+
+
+def test_a_thousand_clients_of_whom_a_quarter_read_slowly(service: Service, body: bytes) -> None:
+    with held_little(service):
+        quick, slow = faults.many_at_once(service, body, n_quick=750, n_slow=250, n_requests=20)
+    print(f"\nquick clients: {quick.figures()}\nslow readers: {slow.figures()}")
     assert quick.statuses == {200: 15_000}
     # Lists are answered one after the other, so that some wait in vain and ask again.
     assert slow.statuses.keys() <= {200, 503}
     assert slow.statuses[200] == 250
     faults.check_ledger(service.ledger, quick, slow)
-    assert most < 400
+
+
+async def begun(
+    service: Service, head: str, start: bytes
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Begin a request on a connection of its own, which takes little of an answer at once."""
+    plain = socket.socket()
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    plain.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", service.port))
+    reader, writer = await asyncio.open_connection(sock=plain, limit=4096)
+    lines = [head, "Host: 127.0.0.1"]
+    lines += [f"{name}: {value}" for name, value in service.headers.items()]
+    writer.write("\r\n".join(lines).encode() + b"\r\n" + start)
+    return reader, writer
+
+
+def test_a_head_without_an_end_takes_no_memory(service: Service) -> None:
+    async def endless() -> int:
+        _, writer = await begun(service, "GET /model HTTP/1.1", b"Endless: ")
+        for number in range(200):
+            writer.write(b"x" * 1_000_000)
+            try:
+                await writer.drain()
+            except OSError:
+                return number
+        return 200
+
+    async def crowd() -> list[int]:
+        return await asyncio.gather(*(endless() for _ in range(40)))
+
+    with held_little(service):
+        sent = asyncio.run(crowd())
+    print(f"\n40 endless heads: cut off after {max(sent)} MB at most")
+    assert max(sent) < 20
+
+
+def test_long_bodies_at_once_take_little_memory(service: Service) -> None:
+    """Eighty of 19 MB, all of which wait before they end."""
+    size = 19_000_000
+
+    async def long(all_began: asyncio.Barrier) -> str:
+        start = f"Content-Length: {size}\r\n\r\n".encode()
+        reader, writer = await begun(service, "POST /predict HTTP/1.1", start)
+        try:
+            for _ in range(18):
+                writer.write(b" " * 1_000_000)
+                await writer.drain()
+            await all_began.wait()
+            writer.write(b" " * 1_000_000)
+            return (await reader.read(4096))[9:12].decode()
+        except OSError:
+            await all_began.wait()
+            return "cut off"
+        finally:
+            writer.close()
+
+    async def crowd() -> "Counter[str]":
+        all_began = asyncio.Barrier(80)
+        return Counter(await asyncio.gather(*(long(all_began) for _ in range(80))))
+
+    with held_little(service):
+        statuses = asyncio.run(crowd())
+    print(f"\n80 bodies of 19 MB: {dict(statuses)}")
+    # They hold nothing but spaces; whose connection is closed may not see the answer any more.
+    assert statuses["400"] >= 1
+    assert statuses.keys() <= {"400", "503", "cut off"}
+
+
+def test_answers_that_nobody_reads_take_little_memory(service: Service, body: bytes) -> None:
+    batch = b"[" + b",".join([body] * 1_000) + b"]"
+    start = f"Content-Length: {len(batch)}\r\n\r\n".encode() + batch
+
+    async def crowd() -> "Counter[str]":
+        asked = [await begun(service, "POST /predict_batch HTTP/1.1", start) for _ in range(120)]
+        await asyncio.sleep(50)
+        [reply] = await faults.at_once(service, "/predict", [body])
+        assert reply.status == 200
+        statuses = Counter([(await reader.read(64))[9:12].decode() for reader, _ in asked])
+        for _, writer in asked:
+            writer.transport.abort()
+        return statuses
+
+    with held_little(service):
+        statuses = asyncio.run(crowd())
+    print(f"\n120 batches whose answers nobody reads: {dict(statuses)}")
+    assert statuses["200"] >= 1
+    assert statuses.keys() <= {"200", "503"}
 
 
 def test_a_worker_is_killed_again_and_again(service: Service, body: bytes) -> None:
