@@ -19,7 +19,10 @@ _MAXIMUM_KEPT: Final = 10_000
 
 
 def _in_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is before the year 1 or after 9999 in UTC") from None
 
 
 class AcceptedSuggestion(BaseModel):

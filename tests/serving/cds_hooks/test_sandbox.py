@@ -299,6 +299,8 @@ def test_a_key_of_one_service_does_not_answer_for_another(
         {"outcome": "accepted"},
         {"outcomeTimestamp": "2026-01-01T00:00:00"},
         {"outcomeTimestamp": "yesterday"},
+        {"outcomeTimestamp": "0001-01-01T00:12:01+03:43"},
+        {"outcomeTimestamp": 1767225600},
         {"overrideReason": {"userComment": PLANTED}},
         {"card": ""},
     ],
