@@ -54,36 +54,38 @@ def cohort_evidence(
     _refuse_training_cohort(cohort, *judged)
     for each in judged:
         refuse_other_nodes(cohort.name, cohort.nodes, each.document.connectome.node_table)
-    members = cohort.trained_on()
     y = _outcomes(cohort, challenger)
-    found = [_predictions(each, members, cohort.folder, progress) for each in judged]
-    counts = len(y), int(np.count_nonzero(y)), cohort.fingerprint
-    if own and refit is not None:
-        mine = _same_patients(refit.served, y, cohort)
-        theirs = replace(mine, probability=np.tile(found[0][0], (len(mine.probability), 1)))
-        split = refit.summary.split_name
-        who = (
-            f"of the cohort {cohort.name}, on which the champion was not trained, and the "
-            f"challenger in turns without them ({split})"
-        )
-        by_site = split == LEAVE_ONE_SITE_OUT
-        return Evidence(who, *counts, compare(mine, theirs, evidence.DRAWING, by_site=by_site))
-    held = [_held_out(y, members, chances) for chances, _ in found]
+    found = [_predictions(each, cohort, progress) for each in judged]
+    if refit is not None and own:
+        return _of_a_refit(refit, y, cohort, found[0][0])
+    held = [_held_out(y, cohort.trained_on(), chances) for chances, _ in found]
     return Evidence(
         f"of the cohort {cohort.name}, on which neither model was trained",
-        *counts,
+        len(y),
+        int(np.count_nonzero(y)),
+        cohort.fingerprint,
         compare(held[0], held[1], evidence.DRAWING, by_site=False),
         (found[0][1], found[1][1]),
     )
 
 
-def _same_patients(held: HeldOut, y: BoolArray, cohort: Cohort) -> HeldOut:
-    if not np.array_equal(held.y, y):
+def _of_a_refit(refit: FinishedRun, y: BoolArray, cohort: Cohort, champion: FloatArray) -> Evidence:
+    """Compare what a refit predicted for the patients held out with the champion's chances."""
+    mine, split = refit.served, refit.summary.split_name
+    if not np.array_equal(mine.y, y):
         raise DataError(
-            f"The held-out predictions of the challenger's run are not of the patients of "
+            "The held-out predictions of the challenger's run are not of the patients of "
             f"{cohort.name} as they are read now; train again."
         )
-    return held
+    theirs = replace(mine, probability=np.tile(champion, (len(mine.probability), 1)))
+    return Evidence(
+        f"of the cohort {cohort.name}, on which the champion was not trained, and the challenger "
+        f"in turns without them ({split})",
+        len(y),
+        int(np.count_nonzero(y)),
+        cohort.fingerprint,
+        compare(mine, theirs, evidence.DRAWING, by_site=split == LEAVE_ONE_SITE_OUT),
+    )
 
 
 def _refuse_training_cohort(cohort: Cohort, *predictors: ResponsePredictor) -> None:
@@ -115,14 +117,11 @@ def _outcomes(cohort: Cohort, predictor: ResponsePredictor) -> BoolArray:
 
 
 def _predictions(
-    predictor: ResponsePredictor,
-    members: tuple[CohortMember, ...],
-    folder: Path,
-    progress: Progress | None,
+    predictor: ResponsePredictor, cohort: Cohort, progress: Progress | None
 ) -> tuple[FloatArray, int]:
     """Return the chances that a model gives, shape (n,), and for how many it would not answer."""
-    wanted = predictor.document.connectome
-    scans = PatientScans(wanted.quality, folder, wanted.node_table)
+    wanted, members = predictor.document.connectome, cohort.trained_on()
+    scans = PatientScans(wanted.quality, cohort.folder, wanted.node_table)
     report, rows, abstained = counting(progress, len(members)), [], 0
     for member in members:
         answer, row = predictor.answer(scans.attach(member), explain=False)
