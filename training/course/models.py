@@ -99,7 +99,7 @@ def make_course(cohort: Cohort, table: TrainingTable, workshop: Workshop) -> Mad
         rule_percent=config.rule_percent,
         ends_known=cohort.spec.course is not None and cohort.spec.course.ended is not None,
         labels=COURSE_LABELS,
-        landmarks=tuple(_summary(each) for each in made),
+        landmarks=tuple(_summary(each, last=each is made[-1]) for each in made),
     )
     return MadeCourse(made, summary, judge_same_patients(judged, workshop))
 
@@ -127,13 +127,14 @@ def _make(cohort: Cohort, tables: LandmarkTable, workshop: Workshop) -> MadeLand
     return MadeLandmark(tables, judged, stability.predictor if stability else predictor)
 
 
-def _summary(made: MadeLandmark) -> LandmarkSummary:
-    predictor, judged = made.predictor, made.judged
+def _summary(made: MadeLandmark, *, last: bool) -> LandmarkSummary:
+    predictor, judged, counts = made.predictor, made.judged, made.tables.counts
     drivers = tuple(_drivers(predictor, made.tables.table)) if predictor else ()
     of_course = sum(driver.share for driver in drivers if driver.of_course)
     return LandmarkSummary(
         week=made.tables.landmark.week,
-        counts=made.tables.counts,
+        # The difference of two weeks would tell of the few who stopped between them.
+        counts=counts if last else counts.model_copy(update={"stopped_events": None}),
         split_name=judged and judged.split_name,
         model_version=predictor and predictor.identity.version,
         always_abstains=predictor and predictor.document.abstention.always,

@@ -113,7 +113,8 @@ def test_who_left_is_counted_and_small_cells_are_withheld(run: Path) -> None:
         assert (listed, stopped) == (str(counts.listed), str(counts.stopped))
         assert int(at_risk) == counts.listed - counts.stopped
         assert sum(map(int, rest[:3])) == int(at_risk), week
-        few = counts.stopped_events is None
+        # Earlier weeks would tell, by their difference, of the few who stopped between them.
+        few = counts.stopped_events is None or landmark is not made.landmarks[-1]
         assert reached == ("withheld" if few else str(counts.stopped_events))
         assert counts.stopped_known > 0
 
