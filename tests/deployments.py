@@ -99,13 +99,15 @@ def samples(text: str, name: str, label: str, **others: str) -> dict[str, float]
     Parameters
     ----------
     **others
-        Further labels that the samples must have.
+        Further labels that the samples must have; as everywhere in Prometheus, one that is absent
+        is empty.
     """
     return {
         sample.labels[label]: sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
-        if sample.name == name and others.items() <= sample.labels.items()
+        if sample.name == name
+        and all(sample.labels.get(each, "") == value for each, value in others.items())
     }
 
 

@@ -212,7 +212,7 @@ def test_the_monitor_s_figures_follow_from_the_notes(
     told = [each for each in year.told.values() if each.version == version]
     assert gauge("predictions", "version") == {version: len(told)}
     assert gauge("outcomes", "version") == {version: len(y)}
-    found = gauge("performance", "measure", end="estimate")
+    found = gauge("performance", "measure", end="estimate", group="")
     assert found["o_to_e"] == pytest.approx(y.sum() / p.sum(), abs=1e-9)
     assert found["brier"] == pytest.approx(np.mean((y - p) ** 2), abs=1e-9)
     assert found["auroc"] == pytest.approx(roc_auc_score(y, p), abs=1e-9)
