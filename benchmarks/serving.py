@@ -23,6 +23,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import orjson
 
 from benchmarks.http_load import Load, ask, post
 from benchmarks.reporting import machine, table, write_section
@@ -46,6 +47,7 @@ CLIENTS = (1, 8, 32)
 BATCH = 100
 LARGEST_BATCH = 1_000
 EMPTY = "an ASGI app that does nothing"
+RECORDED = "the same, with our ledger"
 OURS, UNRECORDED = "ours: access, validation, ledger", "ours without ledger"
 MLFLOW, TENSOR = "`mlflow models serve`", "`mlflow models serve`, tensor signature"
 PEOPLE, ENGINEER = "FastAPI, pandas, `shap.TreeExplainer`", "FastAPI, numpy, `pred_contrib`"
@@ -87,8 +89,11 @@ def trained(folder: Path) -> Path:
 
 
 def write_peer(model: Path, folder: Path) -> None:
-    """Write the boosters of a model for its peers."""
+    """Write the boosters of a model for its peers, and an answer that may be recorded."""
     predictor = ResponsePredictor.load(model)
+    content, row = predictor.answer(Patient())
+    kept = {"content": content, "row": row.tolist(), "names": predictor.feature_names}
+    (folder / "answer.json").write_bytes(orjson.dumps(kept))
     calibration = predictor.document.calibration
     described = {
         "names": [each.name for each in predictor.features],
@@ -128,10 +133,12 @@ def servers(model: Path, folder: Path, port: int) -> list[Server]:
     write_bento(folder)
     app = "benchmarks.serving_peers:"
     features = ("/predict", rows[0]), ("/predict_batch", rows)
+    kept = environment | ledger_settings(folder / "floor.db")
     typed = ("/predict", {"record": rows[0]}), ("/predict_batch", {"records": rows})
     bento = [str(BIN / "bentoml"), "serve", "typed_peer:TypedPeer", "--working-dir", str(folder)]
     return [
         Server(EMPTY, [*uvicorn, f"{app}empty_app"], *features, environment),
+        Server(RECORDED, [*uvicorn, "--factory", f"{app}recorded_app"], *features, kept),
         mlflow(save_mlflow(folder, tensor=False), rows[:1], rows, MLFLOW),
         mlflow(save_mlflow(folder, tensor=True), values[:1], values, TENSOR),
         Server(PEOPLE, [*uvicorn, "--factory", f"{app}pandas_app"], *features, environment),
@@ -144,24 +151,28 @@ def servers(model: Path, folder: Path, port: int) -> list[Server]:
 def ours(model: Path, folder: Path, at: list[str], records: list[object]) -> list[Server]:
     """Return our own service with access check, with the ledger and without it."""
     command = [str(BIN / "tms-response"), "serve", "--model", str(model), *at]
-    settings = {
-        KEYS_VARIABLE: str(folder / "keys.jsonl"),
-        KEY_VARIABLE: secrets.token_hex(32),
-        RATE_VARIABLE: "0",
-    }
+    settings = {KEYS_VARIABLE: str(folder / "keys.jsonl"), RATE_VARIABLE: "0"}
     made = subprocess.run(
         [str(BIN / "tms-response"), "key", "new", "--scope", "predict"],
         env=os.environ | settings, check=True, capture_output=True, text=True,
     )  # fmt: skip
     key = f"Authorization: Bearer {made.stdout.strip()}"
-    ledgers = {OURS: f"sqlite:///{folder / 'ledger.db'}", UNRECORDED: NO_LEDGER}
+    ledgers = {
+        OURS: ledger_settings(folder / "ledger.db"),
+        UNRECORDED: {LEDGER_VARIABLE: NO_LEDGER},
+    }
     return [
         Server(
             name, command, ("/predict", records[0]), ("/predict_batch", records),
-            settings | {LEDGER_VARIABLE: url}, (key,),
+            settings | ledger, (key,),
         )
-        for name, url in ledgers.items()
+        for name, ledger in ledgers.items()
     ]  # fmt: skip
+
+
+def ledger_settings(file: Path) -> dict[str, str]:
+    """Return what our ledger reads from the environment."""
+    return {LEDGER_VARIABLE: f"sqlite:///{file}", KEY_VARIABLE: secrets.token_hex(32)}
 
 
 def _named(predictor: ResponsePredictor, patient: Patient) -> dict[str, float | None]:
@@ -300,7 +311,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, help="a model folder; else one is trained")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--port", type=int, default=3917)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
