@@ -12,6 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 # BentoML reads it when it is imported; nothing about its use leaves the clinic.
 os.environ["BENTOML_DO_NOT_TRACK"] = "True"
+# Workers inherit it: a batch has one thread, and leaves the other cores to single patients.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import bentoml
 from _bentoml_sdk import Service  # type: ignore[import-untyped]
