@@ -1,12 +1,12 @@
 """Writing to SQLite from a process of its own.
 
 A thread that commits wants the interpreter's lock several times a commit, and each time stops the
-thread that answers, or waits for it: with 8 clients that costs a request 90 microseconds, and the
-service half of its speed. A process has a lock of its own, and commits while the next requests are
-answered.
+thread that answers, or waits for it. A process has a lock of its own, and commits while the next
+requests are answered: with 8 clients 2,000 a second instead of 1,460.
 """
 
 import asyncio
+import logging
 import socket
 import subprocess
 import sys
@@ -17,10 +17,13 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from serving.ledger import writing_process
-from serving.ledger.database import LedgerUnavailableError
+from serving.ledger.database import unavailable
 from serving.ledger.kept_connection import Insertion
 
+logger = logging.getLogger("tms_response.serving")
+
 _SECONDS_TO_END: Final = 1.0
+_ENDED: Final = "ProcessEnded"
 
 _Row = dict[str, Any]
 _Waiting = list[asyncio.Future[None]]
@@ -77,13 +80,18 @@ class WriterApart:
         rows, self._rows = self._rows, []
         waiting, self._waiting = self._waiting, []
         assert self._link is not None  # noqa: S101  # it was opened before anything waited
-        self._link.send(self._insertion(rows), waiting)
+        try:
+            self._link.send(self._insertion(rows), waiting)
+        except Exception as error:  # noqa: BLE001 - its text may quote a patient
+            logger.error("The ledger failed: %s", type(error).__name__)  # noqa: TRY400
+            _settle(waiting, type(error).__name__)
 
     async def _open(self) -> None:
         async with self._opening:
             if self._link is not None and not self._link.is_lost:
                 return
             if self._process is not None:
+                logger.warning("The process that writes the ledger ended; another is started.")
                 # It has ended, or is about to: it hung up.
                 with suppress(subprocess.TimeoutExpired):
                     await asyncio.to_thread(self._process.wait, timeout=_SECONDS_TO_END)
@@ -123,7 +131,7 @@ class _Link(asyncio.Protocol):
 
     def send(self, insertion: Insertion, waiting: _Waiting) -> None:
         if self.is_lost:
-            _settle(waiting, "it was ended")
+            _settle(waiting, _ENDED)
             return
         self._sent.append(waiting)
         self._transport.write(writing_process.framed(insertion))
@@ -139,7 +147,7 @@ class _Link(asyncio.Protocol):
         del exc
         self.is_lost = True
         while self._sent:
-            _settle(self._sent.popleft(), "it was ended")
+            _settle(self._sent.popleft(), _ENDED)
 
     def close(self) -> None:
         self._transport.close()
@@ -151,7 +159,6 @@ def _settle(waiting: _Waiting, failure: str) -> None:
         if future.done():
             continue
         if failure:
-            message = f"The ledger cannot be used now ({failure}); see that its disk has space."
-            future.set_exception(LedgerUnavailableError(message))
+            future.set_exception(unavailable(failure))
         else:
             future.set_result(None)

@@ -36,6 +36,14 @@ class LedgerUnavailableError(ServiceError):
     """The ledger cannot be read or written now, so that nothing may be answered."""
 
 
+def unavailable(kind: str) -> LedgerUnavailableError:
+    """Return the error that a failure of this class leads to: its own text may quote a row."""
+    return LedgerUnavailableError(
+        f"The ledger cannot be used now ({kind}); see that its database runs, has space and may "
+        "be written."
+    )
+
+
 class Database:
     """A database and the two ways to use it: to write, and to read.
 
@@ -183,15 +191,12 @@ def _parsed(url: str) -> URL:
 
 @contextmanager
 def _contained(driver_error: type[Exception] = sqlite3.Error) -> Iterator[None]:
-    """Turn every failure of a database into one of ours: its text may quote a row."""
+    """Turn every failure of a database into one of ours; see `unavailable`."""
     try:
         yield
     except (SQLAlchemyError, OSError, sqlite3.Error, driver_error) as error:
         kind = type(getattr(error, "orig", None) or error).__name__
-        raise LedgerUnavailableError(
-            f"The ledger cannot be used now ({kind}); see that its database runs, has space and "
-            "may be written."
-        ) from None
+        raise unavailable(kind) from None
 
 
 def _sqlite(url: URL) -> Engine:
