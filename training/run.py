@@ -187,9 +187,9 @@ def train_cohort(
                 made = with_course(made, make_course(cohort, table, workshop))
             summary = write_run(folder, cohort, table, made, config)
             report_on("writing the report", 0, 1)
-            report = build_report(folder)
             if card_text is not None:
                 (folder / CARD_TEXT_FILE).write_bytes(card_text)
+            report = build_report(folder)
             build_card(folder)
             report_on("writing the report", 1, 1)
             tracked.log()

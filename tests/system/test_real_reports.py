@@ -94,6 +94,7 @@ def test_six_responders_are_told_as_what_they_are(ocd_run: Spine) -> None:
     assert read.row("Female sex")[1] == "withheld", "fewer than five of the six are or are not"
     assert read.row("sham")[1] == "24"
     assert "There is no calibration curve" in read.text
+    assert "nothing here speaks of response to TMS for depression" in read.text, "says its owner"
     _says_nothing_of_what_is_not_there(read)
 
 

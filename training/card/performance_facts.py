@@ -52,12 +52,17 @@ def measured(evidence: CardEvidence, *metrics: str, split: str = "") -> str:
     if not known:
         return f"Could not be estimated{_whose(evidence)}."
     told = [
-        f"{MEASURES[name].label} {figure(estimate, MEASURES[name].digits)}"
-        + (", too uncertain to be read" if name == SLOPE and estimate.is_unsteady_slope else "")
-        for name, estimate in known.items()
+        f"{MEASURES[name].label} {figure_of(name, estimate)}" for name, estimate in known.items()
     ]
     n = max(estimate.n for estimate in known.values())
     return f"{'; '.join(told)}; {evidence.level} intervals, {n} patients{_whose(evidence)}."
+
+
+def figure_of(name: str, estimate: Estimate | None) -> str:
+    """Return an estimate of a measure with its interval, and say so where it cannot be read."""
+    told = figure(estimate, MEASURES[name].digits)
+    unsteady = name == SLOPE and estimate is not None and estimate.is_unsteady_slope
+    return f"{told}, too uncertain to be read" if unsteady else told
 
 
 def _whose(evidence: CardEvidence) -> str:

@@ -6,9 +6,9 @@ from math import expm1
 from data_schemas.filled_card import CardTable
 from features.table import LOG_MONTHS
 from serving.model_document import FeatureDocument
-from training.card.evidence import CardEvidence, figure
+from training.card.evidence import CardEvidence
 from training.card.patient_facts import unknown_share
-from training.card.performance_facts import MEASURES, group_levels, label_of
+from training.card.performance_facts import MEASURES, figure_of, group_levels, label_of
 from training.performance.evaluation import EXTERNAL
 from training.report.tables import Estimate
 
@@ -34,7 +34,7 @@ def _measures(evidence: CardEvidence, split: str, caption: str) -> CardTable:
         caption=f"{caption}: {label_of(evidence, evidence.model)}",
         header=("Measure", f"Estimate ({evidence.level} interval)", "Patients"),
         rows=tuple(
-            (MEASURES[name].label, figure(estimate, MEASURES[name].digits), str(estimate.n))
+            (MEASURES[name].label, figure_of(name, estimate), str(estimate.n))
             for name, estimate in found.items()
             if estimate
         ),
@@ -49,10 +49,7 @@ def _models(evidence: CardEvidence) -> CardTable:
         rows=tuple(
             (
                 model.label + (" (served)" if model.name == served else ""),
-                *(
-                    figure(evidence.found(name, model=model.name), MEASURES[name].digits)
-                    for name in _COMPARED
-                ),
+                *(figure_of(name, evidence.found(name, model=model.name)) for name in _COMPARED),
             )
             for model in evidence.summary.models
         ),
@@ -74,7 +71,7 @@ def _group(evidence: CardEvidence, split: str) -> Iterator[str]:
     found: dict[str, Estimate | None] = {name: evidence.found(name, split) for name in _COMPARED}
     yield str(max(estimate.n for estimate in found.values() if estimate))
     for name, estimate in found.items():
-        yield figure(estimate, MEASURES[name].digits) if estimate else "withheld or not defined"
+        yield figure_of(name, estimate) if estimate else "withheld or not defined"
 
 
 def _inputs(evidence: CardEvidence) -> CardTable:

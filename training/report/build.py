@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from serving.pages import COLOURS
 from serving.predictor import ResponsePredictor
+from training.card.evidence import read_card_text
 from training.report import (
     comparator_sections,
     explanation_sections,
@@ -40,6 +41,7 @@ from training.report.words import (
     sites_known,
 )
 from training.summary import (
+    CARD_TEXT_FILE,
     EXPLANATIONS_FILE,
     MODEL_FOLDER,
     REPORT_FILE,
@@ -69,6 +71,8 @@ def build_report(run_dir: Path) -> Path:
     ------
     DataError, ModelError
         When the folder is not that of a finished run.
+    ConfigurationError
+        When its `card.toml` is wrong.
     """
     summary = RunSummary.load(run_dir)
     predictor = ResponsePredictor.load(run_dir / MODEL_FOLDER)
@@ -91,7 +95,12 @@ def build_report(run_dir: Path) -> Path:
         script=script,
         script_hash=_hash(script),
         answers=first_screen(
-            summary, predictor.document, evaluation, drivers["strongest"], attributed["ranking"]
+            summary,
+            predictor.document,
+            evaluation,
+            drivers["strongest"],
+            ranking=attributed["ranking"],
+            out_of_scope=read_card_text(run_dir / CARD_TEXT_FILE).use.out_of_scope or "",
         ),
         connectivity=connectivity_answer(summary, evaluation),
         level=confidence_percent(summary),

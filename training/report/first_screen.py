@@ -46,7 +46,9 @@ def first_screen(
     document: ModelDocument,
     evaluation: Evaluation,
     strongest: Sequence[str],
+    *,
     ranking: str = "",
+    out_of_scope: str = "",
 ) -> tuple[Answer, ...]:
     """Answer what a reader asks before anything else.
 
@@ -56,6 +58,8 @@ def first_screen(
         The inputs that matter most, each with its direction; empty where nothing drives the model.
     ranking : str
         Whether these would be the same in other patients, where that is known.
+    out_of_scope : str
+        What the owner says that it is not for, where anything is said.
     """
     return (
         _what(summary),
@@ -63,7 +67,7 @@ def first_screen(
         _how_well(summary, document, evaluation),
         connectivity_answer(summary, evaluation),
         _what_matters(summary, strongest, ranking),
-        _use(summary, document),
+        _use(summary, document, out_of_scope),
     )
 
 
@@ -196,17 +200,18 @@ def _whose_gain(summary: RunSummary, gain: Estimate) -> str:
     )
 
 
-def _use(summary: RunSummary, document: ModelDocument) -> Answer:
+def _use(summary: RunSummary, document: ModelDocument, out_of_scope: str) -> Answer:
     question, found = "Can I use it?", cautions(summary, document)
+    owner = (f"Out of scope, says its owner: {sentence(out_of_scope)}",) if out_of_scope else ()
     if summary.always_abstains is not None:
         why = sentence(summary.always_abstains)
         never = "" if "never answers" in why else "This model never answers. "
-        return Answer(question, f"No. {never}{why}", found)
+        return Answer(question, f"No. {never}{why}", (*found, *owner))
     # The banner says already that it is no medical device; the next reason is about this run.
     short = f"For research only, never to decide about a patient. {found[1]}"
     if document.serves_base_rate and found[1] != NO_SIGNAL:
         short = f"{short} {NO_SIGNAL}"
-    return Answer(question, short, found)
+    return Answer(question, short, (*found, *owner))
 
 
 def cautions(summary: RunSummary, document: ModelDocument) -> tuple[str, ...]:
