@@ -106,6 +106,20 @@ def test_what_cannot_be_written_is_an_error(apart: WriterApart, url: str, tmp_pa
     assert [each["features"] for each in rows_of(url)] == ['{"number": 1}', '{"number": 3}']
 
 
+def test_a_fault_of_our_own_keeps_nobody_waiting(
+    apart: WriterApart, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    async def record() -> None:
+        with monkeypatch.context() as faulty:
+            faulty.setattr(apart, "_insertion", lambda rows: rows[0]["secret"])
+            with pytest.raises(LedgerUnavailableError, match="KeyError"):
+                await apart.record(entry(1).rows)
+        await apart.record(entry(2).rows)
+
+    run(apart, record)
+    assert len(rows_of(url)) == 1
+
+
 def test_what_it_was_given_is_written_before_it_ends(apart: WriterApart, url: str) -> None:
     batch = tuple(row for number in range(1000) for row in entry(number).rows)
 
