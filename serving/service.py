@@ -107,6 +107,8 @@ class _ModelWorker:
         # What is loaded stays: the collector need not walk through it again and again.
         gc.collect()
         gc.freeze()
+        # A request makes hundreds of objects, and next to no cycle of them to be collected.
+        gc.set_threshold(10_000)
         if reload_seconds():
             ModelWatcher(current, source, reload_seconds()).start()
 
