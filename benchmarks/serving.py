@@ -29,7 +29,7 @@ from benchmarks.http_load import Load, ask, post
 from benchmarks.reporting import machine, table, write_section
 from benchmarks.serving_peers import FOLDER, save_mlflow, write_bento
 from data_schemas.patient import Patient
-from features.table import patient_row
+from features.patient_rows import patient_row
 from serving.predictor import ResponsePredictor
 from serving.settings import (
     KEY_VARIABLE,

@@ -1,6 +1,6 @@
 """The scikit-learn door to the feature table.
 
-Apart from `table.py`, so that serving, which calls `patient_row`, starts without scikit-learn.
+Apart from `patient_rows.py`, so that serving, which calls it, starts without scikit-learn.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +14,8 @@ from sklearn.utils import Tags
 from data_schemas.errors import DataError
 from data_schemas.patient import Patient
 from features.nodes import NodeTable
-from features.table import GROUPS, Feature, feature_table, patient_row
+from features.patient_rows import patient_row
+from features.table import GROUPS, Feature, feature_table
 
 
 class PatientFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]

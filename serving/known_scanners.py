@@ -7,7 +7,8 @@ import numpy as np
 from data_schemas.errors import ModelError, did_you_mean
 from data_schemas.patient import Patient
 from data_schemas.prediction import Notice
-from features.table import COURSE_FEATURES, Feature, extra_feature, feature_table, patient_row
+from features.patient_rows import patient_row
+from features.table import COURSE_FEATURES, Feature, extra_feature, feature_table
 from serving.booster_text import FloatArray
 from serving.model_document import ModelDocument
 

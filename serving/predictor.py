@@ -15,8 +15,9 @@ from data_schemas.course import Course
 from data_schemas.errors import DataError, ModelError
 from data_schemas.patient import Patient
 from data_schemas.prediction import ModelIdentity, Notice, Prediction
+from features.patient_rows import PatientRows
 from features.site_effects import SiteEffects
-from features.table import Feature, PatientRows
+from features.table import Feature
 from serving.abstention import TrainingReference, reason_to_abstain
 from serving.admission import connectome_refusal, refuse_unfit
 from serving.answer_content import AnswerContents, Content

@@ -4,7 +4,8 @@ import numpy as np
 
 from data_schemas.connectome import Connectome, ConnectomeQuality
 from data_schemas.patient import Patient
-from features.table import feature_table, patient_row
+from features.patient_rows import patient_row
+from features.table import feature_table
 from training.config import TrainingConfig
 from training.dataset import TrainingTable
 from training.learning.rows import FloatArray, IntArray

@@ -4,7 +4,8 @@ import numpy as np
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from features.table import Feature, feature_table, patient_row
+from features.patient_rows import patient_row
+from features.table import Feature, feature_table
 from training.learning.rows import BoolArray, FloatArray, TrainingRows
 from training.simulator.draw import PatientDraw
 from training.simulator.patients import to_patients

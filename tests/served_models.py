@@ -14,7 +14,8 @@ from starlette.types import ASGIApp
 from data_schemas.extra import ExtraDeclaration
 from data_schemas.outcome import OutcomeDefinition
 from data_schemas.patient import Patient
-from features.table import Feature, extra_feature, feature_table, patient_row
+from features.patient_rows import patient_row
+from features.table import Feature, extra_feature, feature_table
 from serving.booster_text import merge_boosters
 from serving.model_document import (
     Abstention,

@@ -13,7 +13,7 @@ import numpy as np
 from data_schemas.errors import DataError, ModelError, UsageError, did_you_mean
 from data_schemas.patient import Patient
 from features.harmonisation import adapt
-from features.table import patient_row
+from features.patient_rows import patient_row
 from serving.admission import connectome_refusal
 from serving.known_scanners import named_features
 from serving.model_document import ModelDocument

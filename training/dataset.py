@@ -11,7 +11,8 @@ from data_schemas.errors import DataError
 from data_schemas.instruments import get_instrument
 from data_schemas.outcome import OutcomeKind
 from features.nodes import NodeTable
-from features.table import Feature, extra_feature, feature_table, patient_row
+from features.patient_rows import patient_row
+from features.table import Feature, extra_feature, feature_table
 from training.cohort.records import Cohort, CohortMember
 from training.config import HarmonisationConfig, TrainingConfig
 from training.extraction import extracted_rows

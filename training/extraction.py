@@ -18,7 +18,8 @@ from data_schemas.connectome import ConnectomeQuality
 from data_schemas.patient import Patient
 from features.connectivity import CONNECTIVITY_NAMES, connectivity_summary
 from features.nodes import NodeTable
-from features.table import Feature, patient_row
+from features.patient_rows import patient_row
+from features.table import Feature
 from training.cohort.records import CohortMember
 from training.engine.engines import Value
 from training.engine.stage import TaskResult, run_stage

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from data_schemas.prediction import Contribution, ModelIdentity, Prediction
-from features.table import Feature, patient_row
+from features.patient_rows import patient_row
+from features.table import Feature
 from serving.fhir.reading import Reading
 from serving.fhir.settings import FhirSettings
 from serving.fhir.writing import SUICIDAL_IDEATION, index_sentence, unused_sentences

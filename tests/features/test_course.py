@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from data_schemas.course import Course
 from data_schemas.patient import Patient
 from features.course import COURSE_NAMES, Landmark, course_summary
-from features.table import COURSE_FEATURES, FEATURES, patient_row
+from features.patient_rows import patient_row
+from features.table import COURSE_FEATURES, FEATURES
 
 PATIENT = Patient(depression_instrument="HDRS-17", depression_total=24)
 WEEK_2 = Landmark(2.0, "HDRS-17", 5.0)

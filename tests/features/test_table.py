@@ -1,32 +1,18 @@
 import math
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from strategies import patients
 
 from data_schemas.errors import ConfigurationError, DataError
 from data_schemas.patient import Patient
-from features.connectivity import CONNECTIVITY_NAMES, connectivity_summary
-from features.summary import summarised_connectivity
-from features.table import FEATURES, Feature, extra_feature, feature_table, patient_row
+from features.connectivity import CONNECTIVITY_NAMES
+from features.table import FEATURES, Feature, extra_feature, feature_table
 
 ALFF = extra_feature("stimulated_site_alff", "ALFF at the stimulated site", "a.u.")
-ROOT = Path(__file__).parents[2]
 
 
 def value_of(feature: Feature, patient: Patient) -> float:
-    return float(patient_row(patient, [feature])[0])
-
-
-def only(patient: Patient, fields: tuple[str, ...]) -> Patient:
-    """Return the patient with nothing known but these fields."""
-    kept: dict[str, Any] = {field: getattr(patient, field) for field in fields}
-    return Patient.model_construct(**kept)
+    assert feature.compute is not None
+    return feature.compute(patient)
 
 
 def test_names_and_labels_are_unique() -> None:
@@ -60,40 +46,6 @@ def test_connectivity_comes_as_one_block() -> None:
     assert tuple(feature.name for feature in networks) == CONNECTIVITY_NAMES
     for feature in FEATURES:
         assert (feature.compute is None) == (feature.group == "connectivity")
-
-
-@settings(max_examples=40)
-@given(patients())
-def test_a_feature_depends_on_its_fields_alone(patient: Patient) -> None:
-    for feature in FEATURES:
-        np.testing.assert_array_equal(
-            value_of(feature, only(patient, feature.fields)), value_of(feature, patient)
-        )
-
-
-def test_a_patient_of_whom_nothing_is_known_is_all_nan() -> None:
-    row = patient_row(Patient(), feature_table(extra=[ALFF]))
-    assert np.isnan(row).all()
-
-
-@settings(max_examples=40)
-@given(patients(extra_names=("stimulated_site_alff",)))
-def test_a_row_is_its_features_one_by_one(patient: Patient) -> None:
-    features = feature_table(extra=[ALFF])
-    row = patient_row(patient, features)
-    assert row.shape == (len(features),)
-    assert row.dtype == np.float64
-    for number, feature in zip(row, features, strict=True):
-        np.testing.assert_array_equal(number, value_of(feature, patient))
-    given = patient.connectome_summary
-    scan = patient.connectome
-    summary = (
-        summarised_connectivity(given)
-        if given
-        else connectivity_summary(scan, patient.coil_site_mni_mm)
-    )
-    np.testing.assert_array_equal(row[-len(summary) :], list(summary.values()))
-    assert not np.isinf(row).any()
 
 
 def test_groups_select_and_keep_the_order_of_the_table() -> None:
@@ -136,14 +88,3 @@ def test_an_unknown_group_is_named_with_the_nearest() -> None:
 def test_an_unknown_instrument_is_refused() -> None:
     with pytest.raises(DataError, match="HDRS-17"):
         feature_table(depression_instrument="HDRS17")
-
-
-def test_serving_needs_neither_scikit_learn_nor_pandas_for_a_row() -> None:
-    program = (
-        "import sys, features.table, features.readers;"
-        "sys.exit(' '.join({'sklearn', 'pandas', 'scipy'} & set(sys.modules)) or 0)"
-    )
-    finished = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert (finished.returncode, finished.stderr.strip()) == (0, "")

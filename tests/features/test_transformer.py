@@ -17,7 +17,8 @@ from strategies import patients
 
 from data_schemas.errors import ConfigurationError, DataError
 from data_schemas.patient import Patient
-from features.table import extra_feature, feature_table, patient_row
+from features.patient_rows import patient_row
+from features.table import extra_feature, feature_table
 from features.transformer import PatientFeatures
 
 ALFF = extra_feature("stimulated_site_alff", "ALFF at the stimulated site", "a.u.")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from data_schemas.errors import ModelError
 from data_schemas.patient import Patient
-from features.table import patient_row
+from features.patient_rows import patient_row
 from serving.booster_text import FloatArray
 from serving.calibrated_trees import CalibratedTrees, expit, logit
 from serving.model_document import BoosterDocument, Calibration

@@ -21,7 +21,7 @@ from data_schemas.course import Course
 from data_schemas.errors import ModelError
 from data_schemas.patient import Patient
 from data_schemas.prediction import ErrorBody, Prediction
-from features.table import patient_row
+from features.patient_rows import patient_row
 from serving.admission import RefusedPatientError
 from serving.app import create_app
 from serving.current_model import CurrentModel, self_test

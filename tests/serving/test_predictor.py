@@ -12,7 +12,7 @@ from strategies import patients as any_patients
 
 from data_schemas.patient import Patient
 from data_schemas.prediction import Prediction
-from features.table import patient_row
+from features.patient_rows import patient_row
 from serving.admission import RefusedPatientError
 from serving.calibrated_trees import logit
 from serving.model_document import Abstention

@@ -11,7 +11,7 @@ from cohort_tables import minimal_spec, quick_config, simulated_table
 import tms_response
 from data_schemas.patient import Patient
 from features.harmonisation import MINIMUM_SITE_SCANS
-from features.table import patient_row
+from features.patient_rows import patient_row
 from serving.model_card import model_card
 from serving.predictor import BOOSTER_FILE, DOCUMENT_FILE, ResponsePredictor
 from training.cohort.read import read_cohort

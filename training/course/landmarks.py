@@ -21,7 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from data_schemas.cohort import CohortSpec
 from data_schemas.errors import ConfigurationError
 from features.course import IMPROVEMENT, Landmark, course_summary
-from features.table import COURSE_FEATURES, Feature, patient_row
+from features.patient_rows import patient_row
+from features.table import COURSE_FEATURES, Feature
 from training.cohort.records import Cohort, CohortMember, is_trained_on
 from training.config import CourseConfig, TrainingConfig
 from training.dataset import Bystanders, TrainingTable, bystanders, sites_of

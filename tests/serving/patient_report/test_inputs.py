@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data_schemas.patient import Patient
-from features.table import patient_row
+from features.patient_rows import patient_row
 from serving.patient_report.inputs import UNKNOWN, shown_inputs, value_words
 from serving.patient_report.likeness import likeness
 from serving.predictor import ResponsePredictor

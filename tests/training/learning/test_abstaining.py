@@ -7,7 +7,8 @@ import pytest
 from cohort_tables import minimal_spec
 
 from data_schemas.patient import Patient
-from features.table import feature_table, patient_row
+from features.patient_rows import patient_row
+from features.table import feature_table
 from serving.predictor import ResponsePredictor
 from training.config import load_config
 from training.dataset import TrainingTable

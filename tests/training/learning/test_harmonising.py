@@ -8,7 +8,7 @@ from cohort_tables import minimal_spec, quick_config, simulated_table, with_byst
 from data_schemas.connectome import Connectome
 from data_schemas.errors import ConfigurationError
 from data_schemas.patient import Patient
-from features.table import patient_row
+from features.patient_rows import patient_row
 from serving.model_document import Calibration, ModelDocument
 from serving.predictor import ResponsePredictor
 from training.config import HarmonisationConfig
