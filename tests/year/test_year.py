@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -230,5 +231,5 @@ def test_the_story_is_told(
     table = story(year, numbers)
     print(f"\n{table}")
     before, _, after = DOCUMENT.read_text("utf-8").partition(HEAD)
-    rest = after.partition("\n\n")[2]
-    DOCUMENT.write_text(f"{before}{table}\n{rest}", "utf-8", newline="\n")
+    rest = dropwhile(lambda line: line.startswith("|"), after.splitlines(keepends=True))
+    DOCUMENT.write_text(f"{before}{table}{''.join(rest)}", "utf-8", newline="\n")
