@@ -109,7 +109,8 @@ def test_a_replayed_token_passes_once_and_a_forged_one_never(
         loads.append(faults.Load({token: found}))
         return sorted(reply.status for reply in replies)
 
-    assert ask(signed("/predict"), 20) == [200] + [401] * 19
+    # Fewer in all than the failures after which 429 is the answer.
+    assert ask(signed("/predict"), 6) == [200] + [401] * 5
     head, claims, signature = signed("/predict").split(".")
     other_claims = signed("/predict", jti="chosen").split(".")[1]
     point = EC_KEY.public_key().public_numbers()
@@ -125,7 +126,7 @@ def test_a_replayed_token_passes_once_and_a_forged_one_never(
         signed("/predict", exp=time.time() - 100),
         signed("/predict", headers={"jku": "https://evil.example/jwks.json"}),
     ):
-        assert ask(forged, 2) == [401, 401]
+        assert ask(forged) == [401]
         assert forged not in service.log
     faults.check_ledger(service.ledger, *loads)
 
