@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from features.connectivity import CONNECTIVITY_NAMES
 from features.table import Feature
 from serving.predictor import ResponsePredictor
 from training.learning.rows import BoolArray, FloatArray
@@ -293,12 +294,7 @@ def _drift_alarms(shifts: Sequence[Shift], verdicts: dict[str, Verdict]) -> Iter
                 f"{shift.label}: the latest window lies {abs(shift.difference):.1f} standard "
                 f"deviations {side} than the training patients.",
             )
-        if shift.missing == "drifted":
-            yield Alarm(
-                f"missing_{shift.name}",
-                f"{shift.label}: unknown in {shift.missing_share:.0%} of the latest window, and "
-                f"in {shift.missing_in_training:.0%} of the training patients.",
-            )
+    yield from missing_alarms(shifts)
     words = {
         "predictions": "The mean prediction of the latest window is not the training base rate.",
         "abstained": "The model abstains more or less often than before.",
@@ -310,6 +306,23 @@ def _drift_alarms(shifts: Sequence[Shift], verdicts: dict[str, Verdict]) -> Iter
     for name, verdict in verdicts.items():
         if verdict == "drifted":
             yield Alarm(name, words[name])
+
+
+def missing_alarms(shifts: Sequence[Shift]) -> Iterator[Alarm]:
+    """Yield an alarm for each input whose unknown share drifted, and one for all of a scan."""
+    drifted = [shift for shift in shifts if shift.missing == "drifted"]
+    scan = [shift for shift in drifted if shift.name in CONNECTIVITY_NAMES]
+    for shift in drifted:
+        code, label = shift.name, shift.label
+        if len(scan) > 1 and shift in scan:
+            if shift is not scan[0]:
+                continue
+            code, label = "connectivity", f"{label} and {len(scan) - 1} other inputs from the scan"
+        yield Alarm(
+            f"missing_{code}",
+            f"{label}: unknown in {shift.missing_share:.0%} of the latest window, and in "
+            f"{shift.missing_in_training:.0%} of the training patients.",
+        )
 
 
 def alarm_counts(monitored: Monitored) -> dict[str, int]:

@@ -20,10 +20,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from served_models import fit_predictor
 
 from data_schemas.errors import DataError
+from features.connectivity import CONNECTIVITY_NAMES
 from serving.ledger.export import FEATURE_PREFIX
 from serving.predictor import ResponsePredictor
+from training.monitoring.drift import Shift, Verdict
 from training.monitoring.gauges import write_gauges
-from training.monitoring.monitor import Monitored, monitor
+from training.monitoring.monitor import Monitored, missing_alarms, monitor
 from training.monitoring.page import write_page
 from training.monitoring.records import records_of
 from training.monitoring.settings import MonitoringSettings
@@ -90,6 +92,20 @@ def test_planted_drift_is_named(ledger: pd.DataFrame, predictor: ResponsePredict
     table[trials] = np.nan
     codes = [alarm.code for alarm in judged(table, predictor).alarms]
     assert codes == ["drift_age_years", "missing_failed_trials"]
+
+
+def test_an_absent_scan_is_one_alarm() -> None:
+    def lost(name: str, missing: Verdict = "drifted") -> Shift:
+        return Shift(
+            name, name.upper(), 0, np.nan, np.nan, np.nan, 1.0, 0.9, 1.0, 0.7, "too few", missing
+        )
+
+    names = [*CONNECTIVITY_NAMES[:3], "age_years"]
+    alarms = list(missing_alarms([lost("ssri", "steady"), *map(lost, names)]))
+    assert [alarm.code for alarm in alarms] == ["missing_connectivity", "missing_age_years"]
+    assert "and 2 other inputs from the scan: unknown in 100%" in alarms[0].message
+    [alone] = missing_alarms([lost(CONNECTIVITY_NAMES[0])])
+    assert alone.code == f"missing_{CONNECTIVITY_NAMES[0]}"
 
 
 def test_a_total_counts_by_the_outcome_that_the_model_predicts(
