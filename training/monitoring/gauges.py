@@ -1,19 +1,22 @@
 """Figures of a monitoring run for Prometheus: a file for the node exporter's text collector."""
 
+from collections.abc import Callable
 from math import isnan
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
-from training.monitoring.monitor import Monitored, alarm_counts
+from training.monitoring.monitor import Monitored, Window, alarm_counts
+from training.small_cells import SMALLEST_CELL
 
 
 def write_gauges(monitored: Monitored, path: Path) -> None:
     """Write the file, in one step, so that it is never read half-written.
 
     Gauges: `tms_response_monitor_*`: alarms by kind, predictions, outcomes, the charts as shares of
-    their limits, performance with intervals (of all patients and of groups), and each feature's
-    shift.
+    their limits, performance with intervals (of all patients and of groups), each feature's shift
+    and unknown share and, of the latest window, the mean prediction and the watched shares. Shares
+    of fewer than five patients are left out, as on the page.
     """
     registry = CollectorRegistry()
     version = monitored.predictor.identity.version
@@ -46,4 +49,19 @@ def write_gauges(monitored: Monitored, path: Path) -> None:
     for shift in monitored.shifts:
         if not isnan(shift.difference):
             shifts.labels(version, shift.name).set(shift.difference)
+    unknown = gauge("unknown_share", "Of the latest window, whose input is unknown.", "feature")
+    for shift in monitored.shifts:
+        unknown.labels(version, shift.name).set(shift.missing_share)
+    if monitored.windows:
+        _write_window(monitored.windows[-1], version, gauge)
     write_to_textfile(str(path), registry)
+
+
+def _write_window(window: Window, version: str, gauge: Callable[..., Gauge]) -> None:
+    if not isnan(window.mean_probability):
+        mean = gauge("mean_prediction", "Mean prediction of the latest window.")
+        mean.labels(version).set(window.mean_probability)
+    shares = gauge("share", "Of the latest window: abstentions and notices.", "kind")
+    for kind, share in window.shares.items():
+        if not 0 < share.having < SMALLEST_CELL:
+            shares.labels(version, kind).set(share.value)

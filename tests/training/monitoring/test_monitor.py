@@ -201,3 +201,8 @@ def test_gauges_say_what_the_page_says(
     for shift in found.shifts:
         if not np.isnan(shift.difference):
             assert value["shift_sd", *sorted([shift.name, version])] == shift.difference
+        unknown = value["unknown_share", *sorted([shift.name, version])]
+        assert unknown == shift.missing_share
+    latest = found.windows[-1]
+    assert value["mean_prediction", version] == latest.mean_probability
+    assert value["share", *sorted(["unseen_site", version])] == latest.shares["unseen_site"].value
