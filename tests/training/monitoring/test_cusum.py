@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit
 
 from training.monitoring.cusum import alarm_chance, alarm_limit, average_run_length, cusum
+from training.monitoring.settings import MonitoringSettings
 
 PREDICTED = expit(np.random.default_rng(0).normal(0, 0.4, 500))
 SHIFT = 0.5
@@ -64,3 +65,20 @@ def test_half_a_unit_is_found_within_300_outcomes(shift: float, outcomes_per_yea
     limit = alarm_limit(PREDICTED, outcomes_per_year, shift, 0.02)
     assert alarm_chance(limit, PREDICTED, 300, shift, shift) >= 0.8
     assert average_run_length(limit, PREDICTED, shift, shift) < 300
+
+
+@pytest.mark.parametrize(
+    ("outcomes_per_year", "right", "shifted", "found_of_five"),
+    [(100, 1_700, 105, 0.97), (200, 4_500, 140, 0.93), (500, 15_000, 180, 0.82)],
+)
+def test_the_figures_of_the_documentation(
+    outcomes_per_year: int, right: int, shifted: int, found_of_five: float
+) -> None:
+    one, five = MonitoringSettings(), MonitoringSettings(models=5)
+    limit = alarm_limit(PREDICTED, outcomes_per_year, one.shift, one.of_each_calibration_chart)
+    assert average_run_length(limit, PREDICTED, one.shift) == pytest.approx(right, rel=0.05)
+    assert average_run_length(limit, PREDICTED, one.shift, 0.5) == pytest.approx(shifted, rel=0.05)
+    timid = expit(0.5 * logit(PREDICTED))
+    limit = alarm_limit(timid, outcomes_per_year, five.shift, five.of_each_calibration_chart)
+    found = alarm_chance(limit, timid, 300, five.shift, 0.5)
+    assert found == pytest.approx(found_of_five, abs=0.01)
