@@ -10,7 +10,7 @@ from math import sqrt
 from typing import Final, Literal
 
 import numpy as np
-from scipy.stats import binomtest, fisher_exact, norm
+from scipy.stats import binomtest, fisher_exact, norm, t
 
 from features.table import YES_NO
 from serving.model_document import FeatureDocument
@@ -128,6 +128,17 @@ def proportion(count: int, n: int) -> tuple[float, float, float]:
         return np.nan, np.nan, np.nan
     interval = binomtest(count, n).proportion_ci(CONFIDENCE, "exact")
     return count / n, float(interval.low), float(interval.high)
+
+
+def mean_with_interval(sample: FloatArray) -> tuple[float, float, float]:
+    """Return a mean with its interval by Student's t; NaN where it cannot be given."""
+    if not sample.size:
+        return np.nan, np.nan, np.nan
+    n, mean = len(sample), float(sample.mean())
+    if n == 1:
+        return mean, np.nan, np.nan
+    half = float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * float(sample.std(ddof=1)) / sqrt(n)
+    return mean, mean - half, mean + half
 
 
 def mean_differs(

@@ -18,6 +18,7 @@ from training.monitoring.drift import (
     Verdict,
     feature_shift,
     mean_differs,
+    mean_with_interval,
     proportion,
     shares_differ,
 )
@@ -90,6 +91,8 @@ class Window:
 
     Attributes
     ----------
+    mean_probability, mean_lower, mean_upper : float
+        Of its predictions, with its interval; NaN of nobody, and the interval of one alone.
     unknown : float
         Share of all inputs of all its patients that were unknown.
     """
@@ -97,6 +100,8 @@ class Window:
     first: datetime
     last: datetime
     mean_probability: float
+    mean_lower: float
+    mean_upper: float
     unknown: float
     shares: dict[str, Share]
 
@@ -243,7 +248,7 @@ def _window(records: Records, part: slice) -> Window:
     return Window(
         records.recorded_at[part][0],
         records.recorded_at[part][-1],
-        float(answered.mean()) if answered.size else np.nan,
+        *mean_with_interval(answered),
         float(np.isnan(records.features[part]).mean()),
         {name: Share.of(members[part]) for name, members in _watched(records).items()},
     )

@@ -8,7 +8,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from scipy.special import expit
 
 from serving.pages import COLOURS
-from training.monitoring.monitor import WATCHED_NOTICES, Monitored
+from training.monitoring.monitor import WATCHED_NOTICES, Monitored, Window
 from training.monitoring.performance import BLOCK, FEWEST_OF_EACH, Estimated
 from training.monitoring.plots import plot_cusum, plot_shifts, plot_trend
 from training.report.tables import Cell, Picture, Table, picture, table
@@ -158,7 +158,7 @@ def _windows(monitored: Monitored) -> Table | None:
     rows = [
         [
             Cell(f"{window.first:%d %B %Y} to {window.last:%d %B %Y}"),
-            "none" if isnan(window.mean_probability) else f"{window.mean_probability:.0%}",
+            _mean(window),
             f"{window.unknown:.0%}",
             *(
                 f"below {SMALLEST_CELL}" if 0 < share.having < SMALLEST_CELL
@@ -168,4 +168,17 @@ def _windows(monitored: Monitored) -> Table | None:
         ]
         for window in monitored.windows
     ]  # fmt: skip
-    return table(f"Each window of {monitored.settings.window} predictions", header, rows)
+    base_rate = monitored.predictor.document.base_rate
+    caption = (
+        f"Each window of {monitored.settings.window} predictions, with 95 % intervals; the base "
+        f"rate in training was {base_rate:.0%}"
+    )
+    return table(caption, header, rows)
+
+
+def _mean(window: Window) -> Cell:
+    if isnan(window.mean_probability):
+        return Cell("none")
+    known = not isnan(window.mean_lower)
+    interval = f"{window.mean_lower:.0%} to {window.mean_upper:.0%}" if known else ""
+    return Cell(f"{window.mean_probability:.0%}", interval)

@@ -14,6 +14,7 @@ from training.monitoring.drift import (
     FEWEST_KNOWN_VALUES,
     feature_shift,
     mean_differs,
+    mean_with_interval,
     proportion,
     shares_differ,
 )
@@ -99,3 +100,12 @@ def test_means_and_shares() -> None:
     assert shares_differ(30, 100, 10, 300, ALPHA) == "drifted"
     assert shares_differ(3, 100, 10, 300, ALPHA) == "steady"
     assert shares_differ(30, 100, 0, 10, ALPHA) == "too few"
+
+
+def test_the_interval_of_a_mean_covers_it_as_often_as_is_said() -> None:
+    rng = np.random.default_rng(4)
+    ends = [mean_with_interval(sample)[1:] for sample in rng.normal(0.5, 0.1, (2_000, 5))]
+    covered = np.mean([lower <= 0.5 <= upper for lower, upper in ends])
+    assert covered == pytest.approx(0.95, abs=4 * np.sqrt(0.95 * 0.05 / 2_000))
+    assert mean_with_interval(np.array([0.3]))[0] == 0.3
+    assert np.isnan(mean_with_interval(np.array([]))).all()
