@@ -68,7 +68,11 @@ function show(found) {
   const before = shown === first ? null : first.answer.response_probability;
   body.replaceChildren(...whatIf(), ...describeAnswer(answer, asked, before));
   noteChange();
-  send.textContent = "Ask what if";
+  send.textContent = hasNumber(first) ? "Ask what if" : "Ask the model";
+}
+
+function hasNumber(found) {
+  return found !== null && found.answer.response_probability !== null;
 }
 
 function showNone(sentence) {
@@ -111,7 +115,8 @@ async function askAndShow() {
     return;
   }
   const found = { answer, asked, putBack };
-  first ??= found;
+  // An abstention is nothing to compare with: what is asked after it is a first question again.
+  first = hasNumber(first) ? first : found;
   show(found);
   const { top } = status.getBoundingClientRect();
   if (top < 0 || top > window.innerHeight) {

@@ -197,6 +197,11 @@ def test_what_is_unknown_is_not_sent_and_an_abstention_shows_no_number(
         assert answer["notices"][0]["message"] in page.locator(".notices").inner_text()
         assert page.locator("#answer-body svg").count() == 0
         assert percent(answer["base_rate"]) not in page.locator("#answer-body").inner_text()
+        expect(page.locator("#send")).to_have_text("Ask the model")
+        fill(page, record)
+        assert not send(page)["abstained"]
+        assert page.locator(".what-if").count() == 0
+        expect(page.locator("#send")).to_have_text("Ask what if")
 
 
 def test_what_is_refused_is_said_beside_its_field(
