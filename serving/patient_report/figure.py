@@ -63,6 +63,12 @@ class Figure:
             return ""
         return f"{count_words(self.interval.lower)} to {count_words(self.interval.upper)}"
 
+    @property
+    def is_like_average(self) -> bool:
+        """Whether the base rate lies within the interval."""
+        interval = self.interval
+        return interval is not None and interval.lower <= self.base_rate <= interval.upper
+
 
 def place(probability: float) -> float:
     """Return where a probability stands on the axis of the picture."""

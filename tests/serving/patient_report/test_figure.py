@@ -53,3 +53,14 @@ def test_nobody_is_certain(probability: float, words: str) -> None:
 
 def test_without_an_interval_none_is_said() -> None:
     assert Figure(0.4, 0.4, None).interval_words == ""
+    assert not Figure(0.4, 0.4, None).is_like_average
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "is_like"), [(0.4, 0.5, True), (0.47, 0.5, True), (0.4, 0.46, False),
+                                 (0.48, 0.5, False)],
+)  # fmt: skip
+def test_the_average_patient_is_told_from_this_one_outside_the_interval_only(
+    low: float, high: float, is_like: bool
+) -> None:
+    assert figure((low + high) / 2, low, high).is_like_average is is_like

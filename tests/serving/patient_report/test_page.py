@@ -59,6 +59,8 @@ def test_any_patient_has_a_page_that_says_what_the_answer_says(
     interval = answer.interval
     words = f"{count_words(interval.lower)} to {count_words(interval.upper)} of 100"
     assert f"Stability interval: {words}" in page
+    like_average = interval.lower <= answer.base_rate <= interval.upper
+    assert ("does not tell this patient from the average one" in page) == like_average
     way = answer.response_probability - expit(answer.baseline_log_odds)
     assert sum(steps(page)) == pytest.approx(way, abs=1e-9)
 
