@@ -63,7 +63,10 @@ def best_models(
 
 
 def best_sentence(summary: RunSummary, evaluation: Evaluation) -> str:
-    """Say which model had the smallest Brier score, and whether the served one differs."""
+    """Say which model had the smallest Brier score, and how the served one does against it.
+
+    How it does against the base rate is said as well, whichever model is the best.
+    """
     labels = {model.name: model.label for model in summary.models}
     best = best_models(summary, evaluation, "brier", ACCURACY["brier"])
     served = evaluation.estimate(summary.served_model, "brier")
@@ -78,10 +81,12 @@ def best_sentence(summary: RunSummary, evaluation: Evaluation) -> str:
     top = evaluation.estimate(min(best), "brier")
     pair = f"{summary.served_model} - {min(best)}"
     difference = evaluation.at(pair, evaluation.split, "brier")
+    against_base_rate = "" if BASE_RATE in best else _against_base_rate(summary, evaluation)
     return (
         f"Of {len(labels)} models compared, {named} had the smallest Brier score: "
         f"{top.number(3) if top else ''}, against {served.number(3)} of the one that is served"
         + (f"; {brier_difference_words(difference)}." if difference else ".")
+        + against_base_rate
     )
 
 

@@ -141,6 +141,13 @@ def test_which_model_is_better_is_read_from_the_interval(difference: float, said
     assert said in best_sentence(summary(), evaluation(pair))
 
 
+def test_a_served_model_that_is_not_the_best_is_held_against_the_base_rate_too() -> None:
+    rows: list[Row] = [(f"{LIGHTGBM_BOTH} - {BASE_RATE}", LOSO, "brier", nan, -0.01)]
+    said = best_sentence(summary(), evaluation(*rows))
+    assert f"“{MODEL_LABELS[LOGISTIC_CLINICAL]}” had the smallest Brier score" in said
+    assert "the base rate: they are not shown to differ (difference -0.0100" in said
+
+
 def test_a_served_model_with_the_smallest_score_is_held_against_the_base_rate() -> None:
     of_base_rate = f"{LIGHTGBM_BOTH} - {BASE_RATE}"
     rows: list[Row] = [(of_base_rate, LOSO, "brier", nan, -0.01)]
