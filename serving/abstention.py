@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_schemas.prediction import Notice
+from serving.asked_units import asked_words
 from serving.booster_text import FloatArray
 from serving.model_document import FeatureDocument, ModelDocument, ReferenceDistribution
 
@@ -130,7 +131,7 @@ def reason_to_abstain(
         )
     column = reference.unaccepted(row)
     if column is not None:
-        return _unlike_by_one(document.features[column], row[column])
+        return _unlike_by_one(document.features[column], row[column], document)
     if reference.distance(row) > rule.maximum_distance:
         return Notice(
             code="unlike_training",
@@ -141,7 +142,7 @@ def reason_to_abstain(
     return None
 
 
-def _unlike_by_one(feature: FeatureDocument, value: float) -> Notice:
+def _unlike_by_one(feature: FeatureDocument, value: float, document: ModelDocument) -> Notice:
     """Return the notice of one value far outside the training range, without the value."""
     reference = feature.reference
     assert reference is not None  # noqa: S101  # everything is accepted otherwise
@@ -149,10 +150,10 @@ def _unlike_by_one(feature: FeatureDocument, value: float) -> Notice:
     side, limit = (
         ("above", reference.highest_accepted) if above else ("below", reference.lowest_accepted)
     )
-    unit = f" {feature.unit}" if feature.unit else ""
+    assert limit is not None  # noqa: S101  # the value lies beyond it
     return Notice(
         code="unlike_training",
         field=feature.name,
-        message=f"The model does not answer: {feature.label} is {side} {limit:.4g}{unit}, far "
-        "from all that the model was trained on.",
+        message=f"The model does not answer: {feature.label} is {side} "
+        f"{asked_words(feature, limit, document)}, far from all that the model was trained on.",
     )

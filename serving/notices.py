@@ -8,6 +8,7 @@ import numpy as np
 from data_schemas.patient import Patient
 from data_schemas.prediction import Notice
 from serving.abstention import TrainingReference
+from serving.asked_units import asked_range
 from serving.booster_text import FloatArray
 from serving.model_document import FeatureDocument, ModelDocument
 
@@ -88,7 +89,7 @@ def input_notices(
         Whether the patient's connectome is used.
     """
     for column in ((row < reference.lowest) | (row > reference.highest)).nonzero()[0]:
-        yield _out_of_range(document.features[column])
+        yield _out_of_range(document.features[column], document)
     if document.serves_base_rate:
         return
     for column in (np.isnan(row) & reference.is_important).nonzero()[0]:
@@ -103,13 +104,11 @@ def _missing(name: str, label: str) -> Notice:
     return Notice(code="missing_input", field=name, message=message)
 
 
-def _out_of_range(feature: FeatureDocument) -> Notice:
+def _out_of_range(feature: FeatureDocument, document: ModelDocument) -> Notice:
     reference = feature.reference
     assert reference is not None  # noqa: S101  # its range is infinite otherwise
-    span = f"{reference.lowest_usual:.4g} to {reference.highest_usual:.4g}"
-    unit = f" {feature.unit}" if feature.unit else ""
+    span = asked_range(feature, reference.lowest_usual, reference.highest_usual, document)
     message = (
-        f"{feature.label} is outside the range of about 98 % of the training patients "
-        f"({span}{unit})."
+        f"{feature.label} is outside the range of about 98 % of the training patients ({span})."
     )
     return Notice(code="out_of_range", field=feature.name, message=message)

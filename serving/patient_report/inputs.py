@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import expm1, isnan
+from math import isnan
 from typing import Final
 
-from data_schemas.instruments import get_instrument
-from features.table import YES_NO
+from serving.asked_units import asked_words
 from serving.booster_text import FloatArray
 from serving.model_document import FeatureDocument, ModelDocument
 
 # A page has room for so many; the weightier go first.
 _LISTED: Final = 36
-_LOG_DURATION: Final = "log_episode_duration"
 UNKNOWN: Final = "unknown"
 
 
@@ -60,20 +58,7 @@ def value_words(feature: FeatureDocument, value: float, document: ModelDocument)
     """Return a value as it was asked for, with its unit: months and points, not logs and shares."""
     if isnan(value):
         return UNKNOWN
-    if feature.unit == YES_NO:
-        return "yes" if value else "no"
-    if feature.name == _LOG_DURATION:
-        return f"{expm1(value):,.4g} months"
-    instrument = {
-        "depression_severity": document.depression_instrument,
-        "anxiety_severity": document.anxiety_instrument,
-    }.get(feature.name)
-    if instrument is not None:
-        scale = get_instrument(instrument)
-        points = scale.minimum + value * (scale.maximum - scale.minimum)
-        return f"{points:,.4g} of {scale.maximum} points"
-    unit, _, span = feature.unit.partition(", ")
-    return f"{value:,.4g} {unit}{f' ({span})' if span else ''}".rstrip()
+    return asked_words(feature, value, document)
 
 
 def shown_inputs(row: FloatArray, document: ModelDocument) -> ShownInputs:
