@@ -243,17 +243,38 @@ def decision_picture(summary: RunSummary, evaluation: Evaluation) -> Picture | N
         for at in _DECISION_THRESHOLDS
     ]
     own = curves[curves["model"] == main].merge(all_rows, on="threshold", suffixes=("", "_all"))
-    gains = own[own["estimate"] > own["estimate_all"].clip(lower=0)]["threshold"]
-    where = f"above both treating everybody and nobody at {len(gains)} of {len(own)} thresholds" + (
-        f", between {100 * gains.min():.0f} and {100 * gains.max():.0f} %" if len(gains) else ""
-    )
+    gain = gain_words(own)
     return picture(
         plot_decision_curve(curves, all_rows, labels, main),
-        f"Decision curve: the net benefit of {labels[main]} lies {where}.",
+        f"Decision curve of {labels[main]}. {gain}",
         "What deciding by the model would gain over treating everybody or nobody, if one would "
-        "treat above a threshold. The band is the interval of the thick curve, upright lines are "
-        "those of the others. It does not say that anybody should go untreated.",
+        f"treat above a threshold. {gain} The band is the interval of the thick curve, "
+        "upright lines are those of the others. It does not say that anybody should go untreated.",
         table("Net benefit", ["Threshold", labels[main], "Treat everybody"], rows),
+    )
+
+
+def gain_words(own: pd.DataFrame) -> str:
+    """Say at how many thresholds a curve, and its whole interval, lie above the two plain rules.
+
+    Parameters
+    ----------
+    own : DataFrame
+        `threshold`, `estimate` and `lower` of net benefit, and `estimate_all` of treating
+        everybody; treating nobody has a net benefit of 0.
+    """
+    better_line = own["estimate_all"].clip(lower=0)
+    above = int((own["estimate"] > better_line).sum())
+    clear = own[own["lower"] > better_line]["threshold"]
+    found = (
+        f"Net benefit lies above both treating everybody and nobody at {above} of {len(own)} "
+        "thresholds, "
+    )
+    if clear.empty:
+        return f"{found}nowhere with the whole of its interval: no gain is shown."
+    return (
+        f"{found}and at {len(clear)} with the whole of its interval, between "
+        f"{100 * clear.min():.0f} and {100 * clear.max():.0f} %."
     )
 
 

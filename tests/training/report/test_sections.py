@@ -10,6 +10,7 @@ from training.learning.models import BASE_RATE, LIGHTGBM_BOTH, LOGISTIC_CLINICAL
 from training.report.population_sections import elsewhere_tables, scanned_table
 from training.report.sections import (
     further_site_sentence,
+    gain_words,
     metrics_table,
     sites_table,
     slopes_sentence,
@@ -185,3 +186,18 @@ def test_the_band_of_the_replicates_is_drawn_with_its_table() -> None:
     assert drawn.table is not None
     assert [row[1].text for row in drawn.table.rows] == ["20 %", "30 %", "40 %"]
     assert "15 to 25 % where 30 % was predicted" in drawn.alt
+
+
+@pytest.mark.parametrize(
+    ("half_width", "said"),
+    [(0.1, "at 2 of 3 thresholds, nowhere with the whole of its interval: no gain is shown."),
+     (0.03, "at 2 of 3 thresholds, and at 1 with the whole of its interval, between 60 and 60 %.")],
+)  # fmt: skip
+def test_a_gain_is_shown_where_the_whole_interval_lies_above_both(
+    half_width: float, said: str
+) -> None:
+    own = pd.DataFrame(
+        {"threshold": [0.2, 0.5, 0.6], "estimate": [0.4, 0.12, 0.05],
+         "estimate_all": [0.4, 0.1, -0.2]}
+    ).assign(lower=lambda each: each["estimate"] - half_width)  # fmt: skip
+    assert gain_words(own).endswith(said)
