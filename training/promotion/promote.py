@@ -20,7 +20,7 @@ from training.promotion.cohort_evidence import cohort_evidence
 from training.promotion.course_evidence import COURSE_FILES
 from training.promotion.evidence import Evidence, FinishedRun, held_out_evidence
 from training.promotion.judged_update import UPDATE_FILE, JudgedUpdate
-from training.promotion.reasons import reasons_against
+from training.promotion.reasons import about_rollbacks, reasons_against
 from training.promotion.succession import (
     Reign,
     Succession,
@@ -111,7 +111,10 @@ def challenge(
         evidence = cohort_evidence(
             challenger, champion, cohort, data, progress=progress, refit=refit
         )
-    against = reasons_against(evidence, learned, challenger, champion)
+    against = (
+        *about_rollbacks(before.rollback_of(version)),
+        *reasons_against(evidence, learned, challenger, champion),
+    )
     return Challenge(name, version, before, evidence, against)
 
 

@@ -16,6 +16,7 @@ from serving.predictor import ResponsePredictor
 from training.promotion.comparison import AUROC, BRIER, INTERCEPT, SLOPE, Compared
 from training.promotion.course_evidence import missing_weeks, weeks_to_compare
 from training.promotion.evidence import Evidence
+from training.promotion.succession import Reign
 from training.summary import Finding
 
 LABELS: Final = {
@@ -70,6 +71,13 @@ def reasons_against(
         reasons += _about_the_comparison(evidence)
         reasons += _about_the_course(evidence, weeks_to_compare(challenger, champion))
     return tuple(reasons)
+
+
+def about_rollbacks(rollback: Reign | None) -> Iterator[str]:
+    """Yield the reason against a version that was taken back, if it was."""
+    if rollback is not None:
+        why = "" if rollback.why is None else f": {rollback.why}"
+        yield f"It was rolled back on {rollback.at[:10]}{why.rstrip('.')}."
 
 
 def _about_the_run(findings: Iterable[Finding], challenger: ModelDocument) -> Iterator[str]:

@@ -12,6 +12,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -88,6 +89,12 @@ class Succession:
         """The reign that a rollback returns to, where it is written down."""
         number = None if self.present is None else self.present.below
         return next((each for each in self.reigns if each.number == number), None)
+
+    def rollback_of(self, version: str) -> Reign | None:
+        """Return the latest rollback that ended a reign of this version, if one did."""
+        ends = [later for earlier, later in pairwise(self.reigns)
+                if earlier.version == version and later.how == "rollback"]  # fmt: skip
+        return ends[-1] if ends else None
 
     def with_present(self) -> "Succession":
         """Return it with the present champion's reign, as found where somebody else began it."""

@@ -118,6 +118,13 @@ def test_a_worse_model_is_refused_and_may_be_forced(
     assert command("rollback", NAME, "--why", "It was worse.") == 0
     assert champion() == "2"
     assert Reign.model_validate_json(tags()["champion.4"]).why == "It was worse."
+    capsys.readouterr()
+    assert command("promote", template / "bad") == 14
+    assert re.search(r"It was rolled back on \d{4}-\d\d-\d\d: It was worse\.", _one_line(capsys))
+
+
+def _one_line(capsys: pytest.CaptureFixture[str]) -> str:
+    return " ".join(capsys.readouterr().err.replace("│", " ").split())
 
 
 @pytest.mark.usefixtures("store")
