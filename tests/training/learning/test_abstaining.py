@@ -65,7 +65,7 @@ def test_other_patients_of_the_same_clinics_are_answered(
         ({"episode_duration_months": 720}, "log_episode_duration"),
         ({"failed_trials": 20}, "failed_trials"),
         ({"education_years": 40}, "education_years"),
-        ({"depression_total": 52}, "depression_severity"),
+        ({"depression_total": 51}, "depression_severity"),
         ({"sessions_planned": 200}, "sessions_planned"),
     ],
 )
