@@ -1,11 +1,10 @@
 """The tables of the card: figures with their intervals, groups, comparators, inputs."""
 
 from collections.abc import Iterator
-from math import expm1
 
 from data_schemas.filled_card import CardTable
-from features.table import LOG_MONTHS
-from serving.model_document import FeatureDocument
+from serving.asked_units import asked_range
+from serving.model_document import FeatureDocument, ModelDocument
 from training.card.evidence import CardEvidence
 from training.card.patient_facts import unknown_share
 from training.card.performance_facts import MEASURES, figure_of, group_levels, label_of
@@ -79,12 +78,11 @@ def _inputs(evidence: CardEvidence) -> CardTable:
     return CardTable(
         caption="Inputs, those that move predictions most first; the usual range is that of about "
         "98 % of the training patients",
-        header=("Input", "Unit", "Usual range", "Unknown", "Direction", "Part of the model"),
+        header=("Input", "Usual range", "Unknown", "Direction", "Part of the model"),
         rows=tuple(
             (
                 each.label,
-                "months" if each.unit == LOG_MONTHS else each.unit or "none",
-                _usual_range(each),
+                _usual_range(each, evidence.document),
                 unknown_share(each.missing_share, n),
                 _DIRECTIONS[each.monotone],
                 f"{100 * each.importance:.0f} %",
@@ -94,10 +92,8 @@ def _inputs(evidence: CardEvidence) -> CardTable:
     )
 
 
-def _usual_range(feature: FeatureDocument) -> str:
+def _usual_range(feature: FeatureDocument, document: ModelDocument) -> str:
     if feature.reference is None:
         return "withheld: too few had it"
     low, high = feature.reference.lowest_usual, feature.reference.highest_usual
-    if feature.unit == LOG_MONTHS:
-        low, high = expm1(low), expm1(high)
-    return f"{low:z.3g} to {high:z.3g}"
+    return asked_range(feature, low, high, document)
