@@ -133,8 +133,10 @@ class _Link(asyncio.Protocol):
         if self.is_lost:
             _settle(waiting, _ENDED)
             return
+        # What cannot be framed is not sent, and so will not be answered.
+        framed = writing_process.framed(insertion)
         self._sent.append(waiting)
-        self._transport.write(writing_process.framed(insertion))
+        self._transport.write(framed)
 
     def data_received(self, data: bytes) -> None:
         self._received += data

@@ -12,6 +12,7 @@ from ledgers import entry, rows_of
 
 from serving.ledger.apart import WriterApart
 from serving.ledger.database import LedgerUnavailableError
+from serving.ledger.kept_connection import Insertion
 from serving.ledger.ledger import Ledger
 
 OpenLedger = Callable[..., Ledger]
@@ -106,15 +107,27 @@ def test_what_cannot_be_written_is_an_error(apart: WriterApart, url: str, tmp_pa
     assert [each["features"] for each in rows_of(url)] == ['{"number": 1}', '{"number": 3}']
 
 
+def _cannot_be_made(rows: list[dict[str, Any]]) -> Insertion:
+    raise KeyError(rows[0]["features"])
+
+
+def _cannot_be_sent(rows: list[dict[str, Any]]) -> Insertion:
+    return Insertion("INSERT", [rows, object()], row_by_row=False)
+
+
+@pytest.mark.parametrize(
+    ("faulty", "error"), [(_cannot_be_made, "KeyError"), (_cannot_be_sent, "ValueError")]
+)
 def test_a_fault_of_our_own_keeps_nobody_waiting(
-    apart: WriterApart, monkeypatch: pytest.MonkeyPatch, url: str
-) -> None:
+    apart: WriterApart, monkeypatch: pytest.MonkeyPatch, url: str,
+    faulty: Callable[..., Insertion], error: str,
+) -> None:  # fmt: skip
     async def record() -> None:
-        with monkeypatch.context() as faulty:
-            faulty.setattr(apart, "_insertion", lambda rows: rows[0]["secret"])
-            with pytest.raises(LedgerUnavailableError, match="KeyError"):
+        with monkeypatch.context() as patch:
+            patch.setattr(apart, "_insertion", faulty)
+            with pytest.raises(LedgerUnavailableError, match=error):
                 await apart.record(entry(1).rows)
-        await apart.record(entry(2).rows)
+        await asyncio.wait_for(apart.record(entry(2).rows), 10)
 
     run(apart, record)
     assert len(rows_of(url)) == 1
