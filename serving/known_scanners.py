@@ -7,7 +7,7 @@ import numpy as np
 from data_schemas.errors import ModelError, did_you_mean
 from data_schemas.patient import Patient
 from data_schemas.prediction import Notice
-from features.patient_rows import patient_row
+from features.patient_rows import PatientRows
 from features.table import COURSE_FEATURES, Feature, extra_feature, feature_table
 from serving.booster_text import FloatArray
 from serving.model_document import ModelDocument
@@ -38,7 +38,7 @@ class KnownScanners:
             )
         self._columns = [names.index(name) for name in harmonised]
         covariates = self._effects.covariates if self._effects else ()
-        self._covariates = named_features(document, covariates)
+        self._covariates = PatientRows(named_features(document, covariates))
 
     def without(self, row: FloatArray, patient: Patient) -> FloatArray:
         """Return a patient's features without the effect of his scanner.
@@ -50,7 +50,7 @@ class KnownScanners:
         """
         if self._effects is None or not self._effects.knows(patient.site):
             return row
-        covariates = patient_row(patient, self._covariates)[None]
+        covariates = self._covariates.row(patient)[None]
         adjusted = row.copy()
         adjusted[self._columns] = self._effects.without(
             row[None, self._columns], np.array([patient.site]), covariates
