@@ -79,11 +79,12 @@ class FhirCourse:
     suicidal: bool
 
 
-def read_course(  # noqa: PLR0917
+def read_course(
     resources: list[Resource],
     sessions: list[Session],
     index: Moment,
     landmark: LandmarkDocument,
+    *,
     codes: Codes,
     now: Moment,
 ) -> FhirCourse:

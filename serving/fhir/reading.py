@@ -73,11 +73,12 @@ class Reading:
         return list(dict.fromkeys(each.reference for each in used if each.kind != "Patient"))
 
 
-def read_patient(  # noqa: PLR0917
+def read_patient(
     resources: list[Resource],
     document: ModelDocument,
     codes: Codes,
     settings: FhirSettings,
+    *,
     now: datetime,
     landmark: LandmarkDocument | None = None,
 ) -> Reading:
@@ -119,7 +120,7 @@ def read_patient(  # noqa: PLR0917
     treatment = None
     if landmark is not None:
         sessions = sessions_until(resources, codes, present)
-        treatment = read_course(resources, sessions, index, landmark, codes, present)
+        treatment = read_course(resources, sessions, index, landmark, codes=codes, now=present)
     return Reading(
         _patient(found), person.reference, index,
         _without_instruments(found) | _scores(treatment),

@@ -47,7 +47,9 @@ class FhirReader:
         """Return the Patient that one person's resources describe, and his course."""
         models = self._predictor.landmarks
         landmark = models[0].document.landmark if models else None
-        return read_patient(resources, self.document, self.codes, self.settings, now, landmark)
+        return read_patient(
+            resources, self.document, self.codes, self.settings, now=now, landmark=landmark
+        )
 
     def predict(self, reading: Reading) -> Predicted:
         """Return the prediction, and what it was made from.

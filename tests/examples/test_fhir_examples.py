@@ -124,7 +124,9 @@ def test_the_patient_in_mid_course_is_asked_about_with_the_scores(reader: FhirRe
     resources = bundle_resources(example("bundle-mid-course"))
     later = datetime(2026, 4, 1, 9, 30, tzinfo=UTC)
     landmark = LandmarkDocument(week=1, instrument="HDRS-17", sessions_a_week=5)
-    reading = read_patient(resources, reader.document, reader.codes, SETTINGS, later, landmark)
+    reading = read_patient(
+        resources, reader.document, reader.codes, SETTINGS, now=later, landmark=landmark
+    )
     assert reading.course is not None
     assert [(visit.day, visit.score) for visit in reading.course.visits] == [(7, 18), (15, 13)]
     before = read(reader, "bundle-hdrs17-local-code").patient

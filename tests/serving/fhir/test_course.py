@@ -289,8 +289,8 @@ def test_items_are_summed_and_thoughts_of_suicide_are_shown(family: ResponsePred
     part = questionnaire([1] * 8, FIRST - 14, id="part")
     reading = read_patient(
         bundle_resources(bundle(person(), phq9(18, FIRST + 3), *sessions(), whole, part)),
-        family.document, Codes(settings.code_system("measure")), settings, datetime.now(UTC),
-        LandmarkDocument(week=1, instrument="PHQ-9", sessions_a_week=5),
+        family.document, Codes(settings.code_system("measure")), settings, now=datetime.now(UTC),
+        landmark=LandmarkDocument(week=1, instrument="PHQ-9", sessions_a_week=5),
     )  # fmt: skip
     assert days_of(reading) == [(7, 9)]
     assert reading.suicidal
