@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from serving.failures import refusal
 from serving.front import completed_headers, new_request_id
+from serving.gathered_writes import GatheredWrites
 from serving.requests import RequestError
 
 logger = logging.getLogger("tms_response.serving")
@@ -69,7 +70,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first head."""
-        super().connection_made(transport)
+        gathered: Any = GatheredWrites(transport, self.loop)
+        super().connection_made(gathered)
         plain = transport.get_extra_info("socket")
         if plain is not None:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)

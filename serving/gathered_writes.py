@@ -1,0 +1,44 @@
+"""Writing once in a turn of the event loop, and not at each call."""
+
+import asyncio
+from typing import Any
+
+
+class GatheredWrites:
+    """A transport that writes together what one turn of the event loop gives it.
+
+    The head and the body of an answer go out as one, and the answers to several connections one
+    right after the other. Their reader is woken once and not for each part, which costs the sender
+    as much as a third of a prediction.
+
+    Parameters
+    ----------
+    transport : asyncio.Transport
+        Asked for everything else.
+    loop : asyncio.AbstractEventLoop
+        That the transport belongs to.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._waiting: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        """Return what the transport has by this name."""
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Write before the next turn of the event loop ends."""
+        if not self._waiting:
+            self._loop.call_soon(self._write_waiting)
+        self._waiting.append(data)
+
+    def close(self) -> None:
+        """Write what waits, and close."""
+        self._write_waiting()
+        self._transport.close()
+
+    def _write_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if waiting and not self._transport.is_closing():
+            self._transport.writelines(waiting)
