@@ -10,6 +10,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
 from data_schemas.errors import FieldProblem, did_you_mean
+from serving.headers import first_header
 from serving.requests import RequestError
 
 MULTIPART: Final = "multipart/form-data"
@@ -32,7 +33,7 @@ class Part:
 
 def is_multipart(request: Request) -> bool:
     """Return whether a request announces a multipart/form-data body."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = first_header(request, b"content-type").partition(";")[0].strip().lower()
     return kind == MULTIPART
 
 

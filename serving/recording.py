@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from data_schemas.errors import FieldProblem
+from serving.headers import sent_headers
 from serving.ledger.database import LedgerUnavailableError
 from serving.ledger.entries import Asked, Predicted, StoredAnswer
 from serving.ledger.ledger import Ledger
@@ -170,7 +171,7 @@ def _route(request: Request) -> str:
 
 def _sent_once(request: Request, header: str, code: str) -> str | None:
     """Return a header of which a second one must not be overlooked: it may name someone else."""
-    given = request.headers.getlist(header)
+    given = sent_headers(request, header.lower().encode())
     if len(given) > 1:
         raise _header_error(code, header, "a single header")
     return given[0] if given else None

@@ -11,6 +11,7 @@ from data_schemas.errors import DataError, FieldProblem, TmsResponseError, field
 from data_schemas.patient import Patient
 from data_schemas.prediction import ErrorBody, ErrorDetail, ErrorField
 from serving.admission import RefusedPatientError
+from serving.headers import first_header
 
 MAXIMUM_BODY_BYTES = 20 * 1024 * 1024
 MAXIMUM_BATCH = 1000
@@ -77,7 +78,7 @@ async def read_body(request: Request, kinds: tuple[str, ...] = (_JSON,)) -> byte
         larger than `MAXIMUM_BODY_BYTES`; 400 when it is empty.
     """
     _refuse_other_content(request, kinds)
-    announced = request.headers.get("content-length", "")
+    announced = first_header(request, b"content-length")
     if announced.isdecimal() and int(announced[:20]) > MAXIMUM_BODY_BYTES:
         raise _too_large()
     chunks, size, more = [], 0, True
@@ -104,7 +105,7 @@ def _too_large() -> RequestError:
 
 def _refuse_other_content(request: Request, kinds: tuple[str, ...]) -> None:
     """Refuse what is announced as something else; a body that is not announced is read as JSON."""
-    kind = (request.headers.get("content-type") or _JSON).partition(";")[0].strip().lower()
+    kind = first_header(request, b"content-type", _JSON).partition(";")[0].strip().lower()
     if kind not in kinds:
         message = (
             "The body is not announced as JSON; add the header 'Content-Type: application/json' "
@@ -112,7 +113,7 @@ def _refuse_other_content(request: Request, kinds: tuple[str, ...]) -> None:
         )
         problem = FieldProblem("Content-Type", "is not that of JSON", ", ".join(kinds))
         raise RequestError(415, "unsupported_media_type", message, (problem,))
-    coding = (request.headers.get("content-encoding") or _PLAIN).strip().lower()
+    coding = first_header(request, b"content-encoding", _PLAIN).strip().lower()
     if coding != _PLAIN:
         message = "The body is compressed; send it as it is, without the header Content-Encoding."
         problem = FieldProblem("Content-Encoding", "is not supported", _PLAIN)
