@@ -68,11 +68,27 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_middleware(ContainedFailures)
 
 
-class ContainedFailures:
-    """Answer 500 where our own code fails, and log where, but not with what.
+def failure_of(error: Exception, scope: Scope) -> Response | None:
+    """Log where our own code failed, but not with what, and return what is to be answered.
 
     The text of an unexpected exception may hold a patient's value, so neither it nor a traceback
     is logged: only its class and the line that raised it.
+
+    Returns
+    -------
+    Response or None
+        A 500, unless an answer has begun; None where the client hung up, which is no failure.
+    """
+    if isinstance(error, ClientDisconnect):
+        logger.info("A client hung up before its request was complete.")
+        return None
+    logger.error("Request failed: %s", describe(error))
+    message = "The service failed on this request, by its own fault; try again later."
+    return refusal(RequestError(500, "internal_error", message), scope["path"])
+
+
+class ContainedFailures:
+    """Answer 500 where our own code fails; see `failure_of`.
 
     Parameters
     ----------
@@ -94,11 +110,7 @@ class ContainedFailures:
 
         try:
             await self._app(scope, receive, noting_start)
-        except ClientDisconnect:
-            logger.info("A client hung up before its request was complete.")
         except Exception as error:  # noqa: BLE001
-            logger.error("Request failed: %s", describe(error))  # noqa: TRY400
-            if not started:
-                message = "The service failed on this request, by its own fault; try again later."
-                failure = RequestError(500, "internal_error", message)
-                await refusal(failure, scope["path"])(scope, receive, send)
+            failure = failure_of(error, scope)
+            if failure is not None and not started:
+                await failure(scope, receive, send)

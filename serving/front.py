@@ -11,9 +11,9 @@ from typing import Final
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.access.callers import route_of
+from serving.access.callers import Need, route_of
 from serving.access.gate import Gate
-from serving.failures import ContainedFailures, refusal
+from serving.failures import failure_of, refusal
 from serving.logs import REQUEST_ID
 from serving.metrics import observe_request
 from serving.requests import RequestError
@@ -53,8 +53,6 @@ class Front:
     def __init__(self, app: ASGIApp, gate: Gate) -> None:
         self._app = app
         self._gate = gate
-        # An exception that left us would cost the caller BentoML's time limit, and its own 500.
-        self._contained = ContainedFailures(self._admit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -70,7 +68,7 @@ class Front:
         started = time.perf_counter()
         request_id = _request_id(scope)
         token = REQUEST_ID.set(request_id.decode())
-        label, _ = route_of(scope["path"])
+        label, need = route_of(scope["path"])
         status = 0
 
         async def send_with_headers(message: Message) -> None:
@@ -83,7 +81,11 @@ class Front:
             await send(message)
 
         try:
-            await self._contained(scope, receive, send_with_headers)
+            await self._admit(scope, receive, send_with_headers, label, need)
+        except Exception as error:  # noqa: BLE001 - it would cost the caller uvicorn's own 500
+            failure = failure_of(error, scope)
+            if failure is not None and not status:
+                await failure(scope, receive, send_with_headers)
         finally:
             seconds = time.perf_counter() - started
             observe_request(label, seconds)
@@ -91,8 +93,9 @@ class Front:
                 _log(scope, label, status, seconds)
             REQUEST_ID.reset(token)
 
-    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
-        label, need = route_of(scope["path"])
+    async def _admit(
+        self, scope: Scope, receive: Receive, send: Send, label: str, need: Need
+    ) -> None:
         try:
             caller = await self._gate.admit(scope, label, need)
         except RequestError as error:
