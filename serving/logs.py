@@ -70,6 +70,8 @@ def configure_logs(*, requests: bool = False) -> None:
                 "bentoml": {"level": "INFO", "handlers": [], "propagate": True},
                 # Its warnings, such as of what is no HTTP, anybody could write without end.
                 "uvicorn.error": {"level": "ERROR", "handlers": [], "propagate": True},
+                # Where it has a handler, uvicorn prepares a line for each request.
+                "uvicorn.access": {"handlers": [], "propagate": False},
                 "circus": {"level": "WARNING", "handlers": [], "propagate": True},
             },
         }
