@@ -6,6 +6,7 @@ import anyio
 import anyio.to_thread
 from fastapi import Depends, FastAPI, Query, Request, Response
 from pydantic import BaseModel
+from starlette.types import ASGIApp
 
 from data_schemas.prediction import ErrorBody, Prediction
 from serving.answering import answer_batch, answer_one, answer_upload
@@ -17,7 +18,7 @@ from serving.direct_route import DirectRoute
 from serving.failures import add_error_handlers
 from serving.fhir.route import FhirReader, add_fhir
 from serving.ledger.ledger import Ledger
-from serving.limits import add_limits
+from serving.limits import limited
 from serving.metrics import add_metrics
 from serving.model_card import ModelCard, model_card
 from serving.multipart import is_multipart
@@ -43,7 +44,7 @@ def create_app(
     predictor: ResponsePredictor,
     ledger: Ledger | None = None,
     rate_limiter: RateLimiter | None = None,
-) -> FastAPI:
+) -> ASGIApp:
     """Return the application that answers with this model.
 
     Parameters
@@ -53,13 +54,18 @@ def create_app(
     ledger : Ledger or None
         Every prediction is in it before it is answered; with None, predictions are not kept.
     rate_limiter : RateLimiter, optional
-        Counts the requests of each caller, and outlasts this application; see `add_limits`.
+        Counts the requests of each caller, and outlasts this application; see `limited`.
 
     Raises
     ------
     ModelError
         For a model of the course of treatment without the one before treatment.
     """
+    return limited(DirectRoute(create_routes(predictor, ledger), "/predict"), rate_limiter)
+
+
+def create_routes(predictor: ResponsePredictor, ledger: Ledger | None = None) -> FastAPI:
+    """Return the routes of the application and their description, without limits around them."""
     refuse_landmark_alone(predictor.document)
     recorder = Recorder(ledger)
     app = FastAPI(
@@ -89,7 +95,6 @@ def create_app(
     store = MemoryFeedbackStore() if ledger is None else LedgerFeedbackStore(ledger)
     add_cds_hooks(app, reader, recorder, store)
     complete_openapi(app, predictor)
-    add_limits(app, rate_limiter)
     return app
 
 
@@ -120,8 +125,6 @@ def _add_predict(app: FastAPI, predictor: ResponsePredictor, recorder: Recorder)
         else:
             answer = answer_one(predictor, body, explain)
         return await recorder.recorded(request, asked, body, answer)
-
-    app.add_middleware(DirectRoute, path="/predict", endpoint=predict)
 
 
 def _add_predict_batch(app: FastAPI, predictor: ResponsePredictor, recorder: Recorder) -> None:

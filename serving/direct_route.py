@@ -4,11 +4,10 @@ FastAPI finds a route, opens two exit stacks and solves its dependencies; that c
 prediction with its explanation.
 """
 
-from collections.abc import Awaitable, Callable
-
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from serving.failures import refusal
 from serving.requests import RequestError
@@ -19,20 +18,20 @@ class DirectRoute:
 
     Parameters
     ----------
-    app : ASGI application
-        It has, and documents, the same route.
+    app : FastAPI
+        It has, and documents, the route.
     path : str
-        Without parameters.
-    endpoint : callable
-        The function of that route, called as FastAPI calls it where no query is sent.
+        Of the route, without parameters; its function is called with the request alone, as
+        FastAPI calls it where no query is sent.
     """
 
-    def __init__(
-        self, app: ASGIApp, path: str, endpoint: Callable[[Request], Awaitable[Response]]
-    ) -> None:
-        self._app = app
-        self._path = path
-        self._endpoint = endpoint
+    def __init__(self, app: FastAPI, path: str) -> None:
+        self._app, self._path = app, path
+        [self._endpoint] = (
+            route.endpoint
+            for route in app.routes
+            if isinstance(route, APIRoute) and route.path == path
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""

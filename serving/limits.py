@@ -1,6 +1,6 @@
 """The limits around all routes: how much, how long, how often, and under which version."""
 
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from serving.held_bodies import BoundedBodies
 from serving.leased_rate import LeasedTokens
@@ -29,19 +29,18 @@ def limiter_of_settings(ledger: Ledger | None = None) -> RateLimiter | None:
     return LeasedTokens(ledger, per_minute, share)
 
 
-def add_limits(app: FastAPI, rate_limiter: RateLimiter | None = None) -> None:
-    """Put the limits of `serving/settings.py` around an application, once its routes are there.
+def limited(app: ASGIApp, rate_limiter: RateLimiter | None = None) -> ASGIApp:
+    """Return an application within the limits of `serving/settings.py`.
 
     Parameters
     ----------
-    app : FastAPI
+    app : ASGI application
     rate_limiter : RateLimiter, optional
         Outlasts the application, so that a new model does not fill the buckets; without it, that
         of the settings without a ledger.
     """
-    app.add_middleware(BoundedBodies)
-    app.add_middleware(TimeLimited, seconds=seconds_per_request())
+    timed: ASGIApp = TimeLimited(BoundedBodies(app), seconds_per_request())
     own = limiter_of_settings()
-    if own is not None:
-        app.add_middleware(RateLimited, limiter=rate_limiter or own, of_nobody=own)
-    app.add_middleware(VersionedPaths)
+    if own is None:
+        return VersionedPaths(timed)
+    return VersionedPaths(RateLimited(timed, rate_limiter or own, of_nobody=own))

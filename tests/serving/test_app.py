@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-from fastapi import FastAPI
 from served_models import ask
+from starlette.types import ASGIApp
 
 from data_schemas.patient import Patient
 from data_schemas.prediction import ErrorBody, Prediction
@@ -19,7 +19,7 @@ PLANTED = 61.8034
 
 
 @pytest.fixture(scope="module")
-def app(predictor: ResponsePredictor) -> FastAPI:
+def app(predictor: ResponsePredictor) -> ASGIApp:
     return create_app(predictor)
 
 
@@ -40,7 +40,7 @@ def same_but_for_id(one: Prediction, other: Prediction) -> bool:
 
 
 def test_http_and_python_give_the_same_answer(
-    app: FastAPI, predictor: ResponsePredictor, patients: list[Patient]
+    app: ASGIApp, predictor: ResponsePredictor, patients: list[Patient]
 ) -> None:
     for patient in patients[:25]:
         content = patient.model_dump(mode="json", exclude_defaults=True)
@@ -50,7 +50,7 @@ def test_http_and_python_give_the_same_answer(
         assert same_but_for_id(answer, predictor.predict(patient))
 
 
-def test_the_short_way_and_fastapi_answer_the_same(app: FastAPI, record: dict[str, Any]) -> None:
+def test_the_short_way_and_fastapi_answer_the_same(app: ASGIApp, record: dict[str, Any]) -> None:
     """A query takes the longer way."""
     direct, versioned, longer = (
         ask(app, "POST", path, record=record)
@@ -79,7 +79,7 @@ def test_the_short_way_and_fastapi_answer_the_same(app: FastAPI, record: dict[st
         assert direct.headers == longer.headers
 
 
-def test_explanations_may_be_skipped(app: FastAPI, record: dict[str, Any]) -> None:
+def test_explanations_may_be_skipped(app: ASGIApp, record: dict[str, Any]) -> None:
     explained = ask(app, "POST", "/predict", record=record).json()
     bare = ask(app, "POST", "/predict?explain=false", record=record).json()
     assert explained["contributions"]
@@ -88,7 +88,7 @@ def test_explanations_may_be_skipped(app: FastAPI, record: dict[str, Any]) -> No
 
 
 def test_a_large_body_is_answered_in_a_thread_the_same(
-    app: FastAPI, record: dict[str, Any]
+    app: ASGIApp, record: dict[str, Any]
 ) -> None:
     padded = orjson.dumps(record) + b" " * 100_000
     answer = ask(app, "POST", "/predict", content=padded).json()
@@ -107,7 +107,7 @@ def test_a_large_body_is_answered_in_a_thread_the_same(
 )
 @pytest.mark.parametrize("path", ["/predict", "/predict_batch"])
 def test_bad_bodies_have_one_shape(
-    app: FastAPI, path: str, content: bytes, status: int, code: str
+    app: ASGIApp, path: str, content: bytes, status: int, code: str
 ) -> None:
     expected = "invalid_batch" if (path, content) == ("/predict_batch", b"[]") else code
     assert error_of(ask(app, "POST", path, content), status).error.code == expected
@@ -125,7 +125,7 @@ def test_bad_bodies_have_one_shape(
     ],
 )
 def test_bad_fields_are_refused_by_name(
-    app: FastAPI, record: dict[str, Any], changes: dict[str, Any], code: str, field: str
+    app: ASGIApp, record: dict[str, Any], changes: dict[str, Any], code: str, field: str
 ) -> None:
     response = ask(app, "POST", "/predict", record={**record, **changes})
     error = error_of(response, 422).error
@@ -146,14 +146,14 @@ def test_bad_fields_are_refused_by_name(
     ],
 )
 def test_one_mistake_is_one_error_that_says_what_is_allowed(
-    app: FastAPI, record: dict[str, Any], changes: dict[str, Any], field: str, allowed: str
+    app: ASGIApp, record: dict[str, Any], changes: dict[str, Any], field: str, allowed: str
 ) -> None:
     response = ask(app, "POST", "/predict", record={**record, **changes})
     [problem] = error_of(response, 422).error.fields
     assert (problem.field, problem.allowed) == (field, allowed)
 
 
-def test_an_unknown_instrument_is_told_the_known_ones(app: FastAPI, record: dict[str, Any]) -> None:
+def test_an_unknown_instrument_is_told_the_known_ones(app: ASGIApp, record: dict[str, Any]) -> None:
     response = ask(app, "POST", "/predict", record={**record, "depression_instrument": "phq9"})
     [problem] = error_of(response, 422).error.fields
     assert "Did you mean 'PHQ-9'?" in problem.problem
@@ -175,14 +175,14 @@ def test_an_unknown_instrument_is_told_the_known_ones(app: FastAPI, record: dict
     ],
 )  # fmt: skip
 def test_content_announced_as_something_else_is_refused(
-    app: FastAPI, record: dict[str, Any], path: str, headers: dict[str, str], code: str,
+    app: ASGIApp, record: dict[str, Any], path: str, headers: dict[str, str], code: str,
     allowed: str,
 ) -> None:  # fmt: skip
     error = error_of(ask(app, "POST", path, record=record, headers=headers), 415).error
     assert (error.code, error.fields[0].allowed) == (code, allowed)
 
 
-def test_the_refusal_of_a_form_says_what_to_add(app: FastAPI) -> None:
+def test_the_refusal_of_a_form_says_what_to_add(app: ASGIApp) -> None:
     headers = {"content-type": "application/x-www-form-urlencoded"}
     error = error_of(ask(app, "POST", "/predict", b"{}", headers=headers), 415).error
     assert "-H 'Content-Type: application/json'" in error.message
@@ -198,13 +198,13 @@ def test_the_refusal_of_a_form_says_what_to_add(app: FastAPI) -> None:
     ],
 )
 def test_content_announced_as_json_or_not_at_all_is_read(
-    app: FastAPI, record: dict[str, Any], headers: dict[str, str]
+    app: ASGIApp, record: dict[str, Any], headers: dict[str, str]
 ) -> None:
     assert ask(app, "POST", "/predict", record=record, headers=headers).status_code == 200
 
 
 def test_no_value_is_repeated_or_logged(
-    app: FastAPI,
+    app: ASGIApp,
     record: dict[str, Any],
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
@@ -223,7 +223,7 @@ def test_no_value_is_repeated_or_logged(
 
 
 def test_a_parameter_that_is_no_truth_value_is_refused(
-    app: FastAPI, record: dict[str, Any]
+    app: ASGIApp, record: dict[str, Any]
 ) -> None:
     response = ask(app, "POST", "/predict?explain=61.8034", record=record)
     error = error_of(response, 422).error
@@ -241,17 +241,17 @@ def test_a_parameter_that_is_no_truth_value_is_refused(
     ],
 )
 def test_wrong_paths_and_methods_have_the_same_shape(
-    app: FastAPI, method: str, path: str, status: int
+    app: ASGIApp, method: str, path: str, status: int
 ) -> None:
     error_of(ask(app, method, path), status)
 
 
-def test_a_body_announced_too_large_is_refused_unread(app: FastAPI) -> None:
+def test_a_body_announced_too_large_is_refused_unread(app: ASGIApp) -> None:
     body = b" " * (MAXIMUM_BODY_BYTES + 1)
     assert error_of(ask(app, "POST", "/predict", body), 413).error.code == "body_too_large"
 
 
-def test_a_body_that_grows_too_large_is_refused_on_the_way(app: FastAPI) -> None:
+def test_a_body_that_grows_too_large_is_refused_on_the_way(app: ASGIApp) -> None:
     sent = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -266,7 +266,7 @@ def test_a_body_that_grows_too_large_is_refused_on_the_way(app: FastAPI) -> None
 
 
 def test_batches_keep_their_order_and_hold_an_error_where_one_is_bad(
-    app: FastAPI, record: dict[str, Any]
+    app: ASGIApp, record: dict[str, Any]
 ) -> None:
     ages = [30, 430, 50, None, 70]
     batch: list[object] = [{**record, "age_years": age} for age in ages]
@@ -282,7 +282,7 @@ def test_batches_keep_their_order_and_hold_an_error_where_one_is_bad(
 
 
 def test_a_batch_equals_single_answers(
-    app: FastAPI, patients: list[Patient], predictor: ResponsePredictor
+    app: ASGIApp, patients: list[Patient], predictor: ResponsePredictor
 ) -> None:
     batch = [p.model_dump(mode="json", exclude_defaults=True) for p in patients[:50]]
     answers = ask(app, "POST", "/predict_batch?explain=false", record=batch).json()
@@ -291,7 +291,7 @@ def test_a_batch_equals_single_answers(
         assert same_but_for_id(Prediction.model_validate(answer), expected)
 
 
-def test_the_model_card_says_what_must_be_known(app: FastAPI, predictor: ResponsePredictor) -> None:
+def test_the_model_card_says_what_must_be_known(app: ASGIApp, predictor: ResponsePredictor) -> None:
     card = ask(app, "GET", "/model").json()
     words = " ".join(card["statements"])
     assert "not a medical device" in words

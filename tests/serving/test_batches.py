@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from served_models import ask
+from starlette.types import ASGIApp
 
 from data_schemas.patient import Patient
 from serving.app import create_app
@@ -24,7 +24,7 @@ _BAD_ROWS: tuple[Any, ...] = (
 
 
 @pytest.fixture(scope="module")
-def app(predictor: ResponsePredictor) -> FastAPI:
+def app(predictor: ResponsePredictor) -> ASGIApp:
     return create_app(predictor)
 
 
@@ -40,7 +40,7 @@ def without_id(answer: dict[str, Any]) -> dict[str, Any]:
 @settings(max_examples=40)
 @given(data=st.data())
 def test_a_row_is_answered_as_if_it_were_alone(
-    app: FastAPI, records: list[dict[str, Any]], data: st.DataObject
+    app: ASGIApp, records: list[dict[str, Any]], data: st.DataObject
 ) -> None:
     rows = data.draw(
         st.lists(st.sampled_from(records) | st.sampled_from(_BAD_ROWS), min_size=1, max_size=12)
@@ -54,7 +54,7 @@ def test_a_row_is_answered_as_if_it_were_alone(
 
 
 def test_single_patients_are_answered_while_batches_run(
-    app: FastAPI, records: list[dict[str, Any]]
+    app: ASGIApp, records: list[dict[str, Any]]
 ) -> None:
     rows = [records[number % len(records)] for number in range(MAXIMUM_BATCH)]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from browsers import needs_chromium, opened_page
 from carded_runs import card_of, simulated_run
-from fastapi import FastAPI
 from served_models import ask
+from starlette.types import ASGIApp
 
 from serving.access.callers import route_of
 from serving.app import create_app
@@ -21,7 +21,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def app(model: Path) -> FastAPI:
+def app(model: Path) -> ASGIApp:
     return create_app(ResponsePredictor.load(model))
 
 
@@ -39,7 +39,7 @@ def app(model: Path) -> FastAPI:
     ],
 )
 def test_the_stored_file_is_sent_byte_for_byte(
-    app: FastAPI, model: Path, accept: str, kind: str, name: str
+    app: ASGIApp, model: Path, accept: str, kind: str, name: str
 ) -> None:
     for path in ("/model/card", "/v1/model/card"):
         answer = ask(app, "GET", path, headers={"accept": accept})
@@ -53,7 +53,7 @@ def test_no_accept_gets_html() -> None:
     assert preferred("") == "text/html"
 
 
-def test_the_policy_lets_the_cards_own_style_in_and_nothing_else(app: FastAPI) -> None:
+def test_the_policy_lets_the_cards_own_style_in_and_nothing_else(app: ASGIApp) -> None:
     policy = ask(app, "GET", "/model/card").headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
     assert "unsafe" not in policy
@@ -103,7 +103,7 @@ def texts(model: Path) -> tuple[str, str]:
 
 
 @needs_chromium
-def test_a_browser_shows_the_card_under_its_policy_without_a_complaint(app: FastAPI) -> None:
+def test_a_browser_shows_the_card_under_its_policy_without_a_complaint(app: ASGIApp) -> None:
     answer = ask(app, "GET", "/model/card")
     with opened_page() as page:
         page.route(

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fastapi import FastAPI
 from forms import FormPart, form
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from served_models import ask
+from starlette.types import ASGIApp
 from strategies import connectomes
 
 from data_schemas.connectome import Connectome, ConnectomeQuality
@@ -30,7 +30,7 @@ _QUALITY = ("n_volumes", "mean_framewise_displacement_mm", "coverage", "global_s
 
 
 @pytest.fixture(scope="module")
-def app(network_predictor: ResponsePredictor) -> FastAPI:
+def app(network_predictor: ResponsePredictor) -> ASGIApp:
     return create_app(network_predictor)
 
 
@@ -66,7 +66,7 @@ def quality_of(connectome: Connectome) -> bytes:
 
 
 def answers(
-    app: FastAPI,
+    app: ASGIApp,
     record: dict[str, Any],
     scan: Connectome,
     values: dict[str, Any] | None = None,
@@ -123,7 +123,7 @@ def scans(draw: st.DrawFn) -> Connectome:
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(scan=scans())
 def test_every_road_gives_the_same_answer(
-    app: FastAPI, network_predictor: ResponsePredictor, record: dict[str, Any], scan: Connectome
+    app: ASGIApp, network_predictor: ResponsePredictor, record: dict[str, Any], scan: Connectome
 ) -> None:
     expected = network_predictor.predict(Patient.model_validate({**record, "connectome": scan}))
     for answer in answers(app, record, scan):
@@ -138,7 +138,7 @@ def whole_scan(seed: int = 3) -> Connectome:
 
 
 def test_values_of_a_summary_are_those_of_the_connectome(
-    app: FastAPI, record: dict[str, Any]
+    app: ASGIApp, record: dict[str, Any]
 ) -> None:
     scan = whole_scan()
     expected = connectivity_summary(scan)
@@ -162,7 +162,7 @@ def test_values_of_a_summary_are_those_of_the_connectome(
     ],
 )
 def test_the_gates_hold_for_summaries(
-    app: FastAPI, record: dict[str, Any], facts: dict[str, Any], refused: bool
+    app: ASGIApp, record: dict[str, Any], facts: dict[str, Any], refused: bool
 ) -> None:
     summary = {**summary_of(whole_scan()), **facts}
     response = ask(app, "POST", "/predict", record={**record, "connectome_summary": summary})
@@ -171,7 +171,7 @@ def test_the_gates_hold_for_summaries(
 
 
 def test_correlations_of_no_time_series_leave_the_clinical_prediction(
-    app: FastAPI, record: dict[str, Any]
+    app: ASGIApp, record: dict[str, Any]
 ) -> None:
     scan = whole_scan()
     impossible = scan.model_copy(update={"upper_triangle": np.full(len(scan.upper_triangle), -0.5)})
@@ -200,7 +200,7 @@ def test_correlations_of_no_time_series_leave_the_clinical_prediction(
     ],
 )  # fmt: skip
 def test_wrong_summaries_are_refused_by_name(
-    app: FastAPI, record: dict[str, Any], summary: dict[str, Any], field: str, words: str
+    app: ASGIApp, record: dict[str, Any], summary: dict[str, Any], field: str, words: str
 ) -> None:
     response = ask(app, "POST", "/predict", record={**record, "connectome_summary": summary})
     assert response.status_code == 422
@@ -210,7 +210,7 @@ def test_wrong_summaries_are_refused_by_name(
     assert "61.8034" not in response.text
 
 
-def test_a_summary_beside_a_connectome_is_refused(app: FastAPI, record: dict[str, Any]) -> None:
+def test_a_summary_beside_a_connectome_is_refused(app: ASGIApp, record: dict[str, Any]) -> None:
     scan = whole_scan()
     both = {"connectome": scan.model_dump(mode="json"), "connectome_summary": summary_of(scan)}
     response = ask(app, "POST", "/predict", record={**record, **both})

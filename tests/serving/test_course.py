@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from course_cohorts import WEEKS, course_family, standard_course
-from fastapi import FastAPI
 from forms import FormPart, form
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 from ledgers import KEYS, rows_of
 from served_models import ask
+from starlette.types import ASGIApp
 
 from data_schemas.course import Course
 from data_schemas.errors import ModelError
@@ -45,7 +45,7 @@ def family() -> ResponsePredictor:
 
 
 @pytest.fixture(scope="module")
-def app(family: ResponsePredictor) -> FastAPI:
+def app(family: ResponsePredictor) -> ASGIApp:
     return create_app(family)
 
 
@@ -53,14 +53,14 @@ def course(visits: list[dict[str, Any]]) -> Course:
     return Course.model_validate({"visits": visits})
 
 
-def predict(app: FastAPI, visits: object = None, **changes: Any) -> Prediction:
+def predict(app: ASGIApp, visits: object = None, **changes: Any) -> Prediction:
     record = {**PATIENT, **changes} | ({} if visits is None else {"course": visits})
     response = ask(app, "POST", "/predict", record=record)
     assert response.status_code == 200, response.text
     return Prediction.model_validate_json(response.content)
 
 
-def refused(app: FastAPI, visits: object, **changes: Any) -> ErrorBody:
+def refused(app: ASGIApp, visits: object, **changes: Any) -> ErrorBody:
     record = {**PATIENT, **changes, "course": visits}
     response = ask(app, "POST", "/predict", record=record)
     assert response.status_code == 422
@@ -99,7 +99,7 @@ def test_days_lead_to_the_same_week(family: ResponsePredictor) -> None:
 
 @pytest.mark.parametrize("visits", [BETTER, WORSE, BETTER[:1], WORSE[:2]])
 def test_http_answers_as_the_landmark_does(
-    family: ResponsePredictor, app: FastAPI, visits: list[dict[str, Any]]
+    family: ResponsePredictor, app: ASGIApp, visits: list[dict[str, Any]]
 ) -> None:
     answer, so_far = predict(app, visits), course(visits)
     model = family.at(so_far)
@@ -118,7 +118,7 @@ def test_http_answers_as_the_landmark_does(
     assert named["course_improvement"] == pytest.approx(100 * (24 - last) / 24)
 
 
-def test_who_improves_is_more_likely_to_respond(app: FastAPI) -> None:
+def test_who_improves_is_more_likely_to_respond(app: ASGIApp) -> None:
     better, worse = (predict(app, visits).response_probability for visits in (BETTER, WORSE))
     assert better is not None
     assert worse is not None
@@ -126,7 +126,7 @@ def test_who_improves_is_more_likely_to_respond(app: FastAPI) -> None:
 
 
 def test_without_a_course_the_model_before_treatment_answers(
-    family: ResponsePredictor, app: FastAPI
+    family: ResponsePredictor, app: ASGIApp
 ) -> None:
     alone = family.with_landmarks(()).predict(Patient.model_validate(PATIENT))
     for answer in (predict(app), predict(app, None)):
@@ -135,13 +135,13 @@ def test_without_a_course_the_model_before_treatment_answers(
         assert answer.notices == alone.notices
 
 
-def test_before_the_first_landmark_it_answers_too_and_says_so(app: FastAPI) -> None:
+def test_before_the_first_landmark_it_answers_too_and_says_so(app: ASGIApp) -> None:
     early, without = predict(app, [{"session": 3, "score": 1}]), predict(app)
     assert early.response_probability == without.response_probability
     assert codes(early) - codes(without) == {"before_first_landmark"}
 
 
-def test_later_scores_change_nothing_and_are_named_as_unused(app: FastAPI) -> None:
+def test_later_scores_change_nothing_and_are_named_as_unused(app: ASGIApp) -> None:
     known = predict(app, BETTER)
     for score in (0, 52):
         later = predict(app, [*BETTER, {"session": 19, "score": score}])
@@ -149,7 +149,7 @@ def test_later_scores_change_nothing_and_are_named_as_unused(app: FastAPI) -> No
         assert codes(later) - codes(known) == {"later_scores_unused"}
 
 
-def test_an_unknown_baseline_is_told_as_missing(app: FastAPI) -> None:
+def test_an_unknown_baseline_is_told_as_missing(app: ASGIApp) -> None:
     answer = predict(app, BETTER, depression_total=None, depression_instrument=None)
     named = {each.feature: each.value for each in answer.contributions}
     assert named.get("course_improvement") is None
@@ -200,7 +200,7 @@ def test_a_landmark_alone_needs_a_course_and_is_not_served(family: ResponsePredi
     ],
 )
 def test_a_wrong_course_is_refused_by_place(
-    app: FastAPI, visits: object, field: str, problem: str
+    app: ASGIApp, visits: object, field: str, problem: str
 ) -> None:
     error = refused(app, visits).error
     assert error.code == "invalid_course"
@@ -208,7 +208,7 @@ def test_a_wrong_course_is_refused_by_place(
     assert not {"52.5", "31", "7731"} & set(error.model_dump_json().replace('"', " ").split())
 
 
-def test_a_batch_may_hold_both(app: FastAPI) -> None:
+def test_a_batch_may_hold_both(app: ASGIApp) -> None:
     records = [PATIENT, {**PATIENT, "course": BETTER}, {**PATIENT, "course": [{"session": 5}]}]
     without, with_course, wrong = ask(app, "POST", "/predict_batch", record=records).json()
     assert without["response_probability"] == predict(app).response_probability
@@ -216,7 +216,7 @@ def test_a_batch_may_hold_both(app: FastAPI) -> None:
     assert wrong["error"]["fields"][0]["field"] == "course.0.score"
 
 
-def test_a_form_may_hold_a_course(app: FastAPI, family: ResponsePredictor) -> None:
+def test_a_form_may_hold_a_course(app: ASGIApp, family: ResponsePredictor) -> None:
     relmat = b"Node\tLH_Vis_1\tLH_Vis_2\nLH_Vis_1\t1\t0.5\nLH_Vis_2\t0.5\t1\n"
     record = json.dumps({**PATIENT, "course": BETTER}).encode()
     body, headers = form(
@@ -272,7 +272,7 @@ def test_a_patient_in_training_has_the_same_row_when_served(family: ResponsePred
 
 
 def test_the_document_describes_a_course_only_where_one_is_used(
-    family: ResponsePredictor, app: FastAPI
+    family: ResponsePredictor, app: ASGIApp
 ) -> None:
     document = ask(app, "GET", "/docs.json").json()
     schemas = document["components"]["schemas"]
@@ -329,7 +329,7 @@ JSON = st.recursive(
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(visits=JSON)
-def test_whatever_is_sent_as_a_course_is_answered_or_refused(app: FastAPI, visits: object) -> None:
+def test_whatever_is_sent_as_a_course_is_answered_or_refused(app: ASGIApp, visits: object) -> None:
     record = {**PATIENT, "course": visits}
     content = json.dumps(record).encode()
     response = ask(app, "POST", "/predict", content=content)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from prometheus_client import REGISTRY
 from served_models import ask
+from starlette.types import ASGIApp
 
 from data_schemas.errors import ModelError
 from data_schemas.patient import Patient
@@ -144,7 +144,7 @@ def test_a_fault_of_ours_leaves_the_old_model(
 ) -> None:
     apps = [create_app(predictor)]
 
-    def make(_: ResponsePredictor) -> FastAPI:
+    def make(_: ResponsePredictor) -> ASGIApp:
         return apps.pop()
 
     current = CurrentModel(predictor, make)

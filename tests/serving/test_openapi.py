@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from ehr_sandbox import EhrSandbox
-from fastapi import FastAPI
 from fhir_bundles import usual
 from jsonschema_rs import Draft202012Validator
 from served_models import ask
+from starlette.types import ASGIApp
 
 from data_schemas.patient import Patient
 from serving.app import create_app
@@ -17,12 +17,12 @@ from serving.predictor import ResponsePredictor
 
 
 @pytest.fixture(scope="module")
-def app(predictor: ResponsePredictor) -> FastAPI:
+def app(predictor: ResponsePredictor) -> ASGIApp:
     return create_app(predictor)
 
 
 @pytest.fixture(scope="module")
-def document(app: FastAPI) -> dict[str, Any]:
+def document(app: ASGIApp) -> dict[str, Any]:
     content: dict[str, Any] = ask(app, "GET", "/docs.json").json()
     return content
 
@@ -79,7 +79,7 @@ def test_every_field_of_a_patient_is_described(document: dict[str, Any]) -> None
 @pytest.mark.parametrize("prefix", ["", "/v1"])
 @pytest.mark.parametrize("path", ["/predict", "/predict_batch"])
 def test_examples_are_answered(
-    app: FastAPI, document: dict[str, Any], prefix: str, path: str
+    app: ASGIApp, document: dict[str, Any], prefix: str, path: str
 ) -> None:
     operation = document["paths"][prefix + path]["post"]
     content = operation["requestBody"]["content"]["application/json"]
@@ -133,7 +133,7 @@ def test_every_field_has_a_title_and_an_example_that_fits(document: dict[str, An
     assert checked > 150
 
 
-def test_answers_fit_their_schemas(app: FastAPI, document: dict[str, Any]) -> None:
+def test_answers_fit_their_schemas(app: ASGIApp, document: dict[str, Any]) -> None:
     record = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"][
         "examples"
     ]["clinical"]["value"]
@@ -148,7 +148,7 @@ def test_answers_fit_their_schemas(app: FastAPI, document: dict[str, Any]) -> No
 
 
 def test_cds_hooks_and_fhir_say_what_they_take_and_answer(
-    app: FastAPI, document: dict[str, Any]
+    app: ASGIApp, document: dict[str, Any]
 ) -> None:
     ehr = EhrSandbox(app, usual())
     services = ehr.discover()
@@ -177,7 +177,7 @@ def test_cds_hooks_and_fhir_say_what_they_take_and_answer(
 
 
 def test_every_route_has_an_alias_that_answers_the_same(
-    app: FastAPI, document: dict[str, Any]
+    app: ASGIApp, document: dict[str, Any]
 ) -> None:
     paths = set(document["paths"])
     plain = {path for path in paths if not path.startswith("/v1/")}
@@ -196,7 +196,7 @@ def test_every_route_has_an_alias_that_answers_the_same(
 
 
 @pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/v1/model", "/v2/model", "/v1model"])
-def test_other_versions_do_not_exist(app: FastAPI, path: str) -> None:
+def test_other_versions_do_not_exist(app: ASGIApp, path: str) -> None:
     response = ask(app, "GET", path)
     assert response.status_code == 404
     assert response.json()["error"]["code"] == "not_found"

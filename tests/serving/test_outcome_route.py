@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from ledgers import KEYS, post, rows_of
+from starlette.types import ASGIApp
 
 from data_schemas.patient import Patient
 from serving.app import create_app
@@ -25,14 +25,14 @@ def url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def app(predictor: ResponsePredictor, url: str, tmp_path: Path) -> Iterator[FastAPI]:
+def app(predictor: ResponsePredictor, url: str, tmp_path: Path) -> Iterator[ASGIApp]:
     ledger = Ledger(url, KEYS, tmp_path / "outbox.db")
     yield create_app(predictor, ledger)
     ledger.close()
 
 
 @pytest.fixture
-def report(app: FastAPI, complete_patient: Patient) -> dict[str, Any]:
+def report(app: ASGIApp, complete_patient: Patient) -> dict[str, Any]:
     record = complete_patient.model_dump(mode="json", exclude_defaults=True)
     prediction_id = post(app, "/predict", record).json()["prediction_id"]
     return {
@@ -42,7 +42,7 @@ def report(app: FastAPI, complete_patient: Patient) -> dict[str, Any]:
 
 
 def test_a_report_is_recorded_once_and_corrected_with_its_history(
-    app: FastAPI, report: dict[str, Any], url: str
+    app: ASGIApp, report: dict[str, Any], url: str
 ) -> None:
     corrected = {**report, "final_total": 8}
     said = [post(app, "/outcomes", each) for each in (report, report, corrected, corrected, report)]
@@ -57,7 +57,7 @@ def test_a_report_is_recorded_once_and_corrected_with_its_history(
 
 
 def test_whether_the_patient_responded_is_enough(
-    app: FastAPI, report: dict[str, Any], url: str
+    app: ASGIApp, report: dict[str, Any], url: str
 ) -> None:
     said = {key: report[key] for key in ("prediction_id", "measured_on")}
     assert post(app, "/outcomes", {**said, "responded": False}).status_code == 201
@@ -79,7 +79,7 @@ def test_whether_the_patient_responded_is_enough(
     ],
 )
 def test_a_report_that_does_not_fit_is_refused_by_name(
-    app: FastAPI, report: dict[str, Any], url: str,
+    app: ASGIApp, report: dict[str, Any], url: str,
     changes: dict[str, Any], status: int, code: str, field: str,
 ) -> None:  # fmt: skip
     response = post(app, "/outcomes", {**report, **changes})
@@ -91,7 +91,7 @@ def test_a_report_that_does_not_fit_is_refused_by_name(
 
 
 def test_nothing_is_confirmed_that_is_not_recorded(
-    app: FastAPI, report: dict[str, Any], tmp_path: Path
+    app: ASGIApp, report: dict[str, Any], tmp_path: Path
 ) -> None:
     import sqlite3
 

@@ -4,26 +4,29 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from ledgers import KEYS
 from served_models import ask
+from starlette.types import ASGIApp
 
 from data_schemas.patient import Patient
 from data_schemas.prediction import ErrorBody, ErrorField
-from serving.app import create_app
+from serving.app import create_app, create_routes
 from serving.ledger.ledger import Ledger
 from serving.predictor import ResponsePredictor
 
 
 @pytest.fixture(scope="module")
-def app(
-    predictor: ResponsePredictor, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[FastAPI]:
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
     folder = tmp_path_factory.mktemp("query")
     ledger = Ledger(f"sqlite:///{folder / 'ledger.db'}", KEYS, folder / "outbox.db")
-    yield create_app(predictor, ledger)
+    yield ledger
     ledger.close()
+
+
+@pytest.fixture(scope="module")
+def app(predictor: ResponsePredictor, ledger: Ledger) -> ASGIApp:
+    return create_app(predictor, ledger)
 
 
 @pytest.fixture
@@ -31,7 +34,7 @@ def record(complete_patient: Patient) -> dict[str, Any]:
     return complete_patient.model_dump(mode="json", exclude_defaults=True)
 
 
-def refused_fields(app: FastAPI, method: str, address: str, record: object) -> list[ErrorField]:
+def refused_fields(app: ASGIApp, method: str, address: str, record: object) -> list[ErrorField]:
     response = ask(app, method, address, record=record)
     error = ErrorBody.model_validate_json(response.content).error
     assert (response.status_code, error.code) == (422, "invalid_parameter")
@@ -40,7 +43,7 @@ def refused_fields(app: FastAPI, method: str, address: str, record: object) -> l
 
 @pytest.mark.parametrize("path", ["/predict", "/v1/predict", "/predict_batch"])
 def test_a_misspelt_parameter_is_refused_with_what_was_meant(
-    app: FastAPI, record: dict[str, Any], path: str
+    app: ASGIApp, record: dict[str, Any], path: str
 ) -> None:
     body = [record] if "batch" in path else record
     [field] = refused_fields(app, "POST", f"{path}?explian=false", body)
@@ -48,15 +51,17 @@ def test_a_misspelt_parameter_is_refused_with_what_was_meant(
     assert field.problem == "is no parameter of this path. Did you mean 'explain'?"
 
 
-def test_a_parameter_is_sent_once(app: FastAPI, record: dict[str, Any]) -> None:
+def test_a_parameter_is_sent_once(app: ASGIApp, record: dict[str, Any]) -> None:
     address = "/predict?explain=false&explain=true"
     [field] = refused_fields(app, "POST", address, record)
     assert (field.field, field.problem) == ("explain", "stands more than once")
 
 
-def test_no_route_ignores_a_parameter(app: FastAPI, record: dict[str, Any]) -> None:
+def test_no_route_ignores_a_parameter(
+    app: ASGIApp, predictor: ResponsePredictor, ledger: Ledger, record: dict[str, Any]
+) -> None:
     """Those of FHIR say it in FHIR's own way."""
-    routes = [route for route in app.routes if isinstance(route, APIRoute)]
+    routes = [r for r in create_routes(predictor, ledger).routes if isinstance(r, APIRoute)]
     assert {"/metrics", "/docs.json", "/", "/outcomes"} <= {route.path for route in routes}
     # Routes of a router may stand wrapped among them; these are asked by name.
     paths = {(method, route.path) for route in routes for method in route.methods or ()}
@@ -71,7 +76,7 @@ def test_no_route_ignores_a_parameter(app: FastAPI, record: dict[str, Any]) -> N
 
 
 def test_nothing_of_its_value_is_answered_and_a_long_query_is_soon_refused(
-    app: FastAPI, record: dict[str, Any]
+    app: ASGIApp, record: dict[str, Any]
 ) -> None:
     query = "&".join(f"patient{number}=61.8034" for number in range(2_000))
     response = ask(app, "POST", f"/predict?{query}", record=record)
@@ -79,6 +84,6 @@ def test_nothing_of_its_value_is_answered_and_a_long_query_is_soon_refused(
     assert len(response.json()["error"]["fields"]) == 50
 
 
-def test_an_empty_query_is_none(app: FastAPI, record: dict[str, Any]) -> None:
+def test_an_empty_query_is_none(app: ASGIApp, record: dict[str, Any]) -> None:
     assert ask(app, "POST", "/predict?", record=record).status_code == 200
     assert ask(app, "GET", "/model?&").status_code == 200

@@ -85,7 +85,9 @@ def test_too_many_requests_are_a_429_that_says_when(
 
 def test_no_limit_is_none(predictor: ResponsePredictor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(RATE_VARIABLE, "0")
-    assert "RateLimited" not in repr(create_app(predictor).user_middleware)
+    full = Full()
+    assert ask(create_app(predictor, rate_limiter=full), "GET", "/model").status_code == 200
+    assert full.asked == []
 
 
 class Full:

@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 from ledgers import KEYS, post, rows_of
 from served_models import ask
+from starlette.types import ASGIApp
 
 from data_schemas.patient import Patient
 from data_schemas.prediction import Prediction
@@ -34,7 +35,7 @@ def worker(predictor: ResponsePredictor, url: str, tmp_path: Path) -> Iterator[C
     """Make the application of a further worker on the same ledger."""
     ledgers: list[Ledger] = []
 
-    def make(keys: PseudonymKeys = KEYS) -> FastAPI:
+    def make(keys: PseudonymKeys = KEYS) -> ASGIApp:
         ledgers.append(Ledger(url, keys, tmp_path / "outbox.db"))
         return create_app(predictor, ledgers[-1])
 
@@ -44,7 +45,7 @@ def worker(predictor: ResponsePredictor, url: str, tmp_path: Path) -> Iterator[C
 
 
 @pytest.fixture
-def app(worker: Callable[..., FastAPI]) -> FastAPI:
+def app(worker: Callable[..., FastAPI]) -> ASGIApp:
     return worker()
 
 
@@ -55,7 +56,7 @@ def record(complete_patient: Patient) -> dict[str, Any]:
 
 
 def test_an_answer_and_its_row_say_the_same(
-    app: FastAPI, record: dict[str, Any], url: str, predictor: ResponsePredictor
+    app: ASGIApp, record: dict[str, Any], url: str, predictor: ResponsePredictor
 ) -> None:
     answer = Prediction.model_validate_json(post(app, "/predict", record).content)
     [row] = rows_of(url)
@@ -74,7 +75,7 @@ def test_an_answer_and_its_row_say_the_same(
     assert not row["abstained"]
 
 
-def test_an_abstention_is_recorded_too(app: FastAPI, record: dict[str, Any], url: str) -> None:
+def test_an_abstention_is_recorded_too(app: ASGIApp, record: dict[str, Any], url: str) -> None:
     few = {name: record[name] for name in ("depression_instrument", "depression_total")}
     answer = post(app, "/predict", few).json()
     [row] = rows_of(url)
@@ -83,13 +84,13 @@ def test_an_abstention_is_recorded_too(app: FastAPI, record: dict[str, Any], url
     assert json.loads(row["features"])["age_years"] is None
 
 
-def test_what_is_refused_is_not_recorded(app: FastAPI, record: dict[str, Any], url: str) -> None:
+def test_what_is_refused_is_not_recorded(app: ASGIApp, record: dict[str, Any], url: str) -> None:
     assert post(app, "/predict", {**record, "age_years": 430}).status_code == 422
     assert rows_of(url) == []
 
 
 def test_every_patient_of_a_batch_is_recorded_in_order(
-    app: FastAPI, record: dict[str, Any], url: str
+    app: ASGIApp, record: dict[str, Any], url: str
 ) -> None:
     batch = [record, {**record, "age_years": 430}, {**record, "age_years": 50}]
     answers = post(app, "/predict_batch", batch, Idempotency_Key="b").json()
@@ -100,7 +101,7 @@ def test_every_patient_of_a_batch_is_recorded_in_order(
 
 
 def test_a_patient_is_known_by_pseudonym_alone(
-    app: FastAPI, record: dict[str, Any], url: str, tmp_path: Path,
+    app: ASGIApp, record: dict[str, Any], url: str, tmp_path: Path,
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     caplog.set_level(0)
@@ -136,7 +137,7 @@ def test_a_repeated_request_gets_the_same_bytes_from_any_worker(
 
 @pytest.mark.parametrize("path", ["/predict", "/predict?explain=false"])
 def test_a_key_of_another_request_is_refused(
-    app: FastAPI, record: dict[str, Any], url: str, path: str
+    app: ASGIApp, record: dict[str, Any], url: str, path: str
 ) -> None:
     post(app, "/predict", record, Idempotency_Key="k")
     changed = record if "?" in path else {**record, "age_years": 46}
@@ -146,7 +147,7 @@ def test_a_key_of_another_request_is_refused(
     assert len(rows_of(url)) == 1
 
 
-def test_a_key_is_of_one_patient(app: FastAPI, record: dict[str, Any], url: str) -> None:
+def test_a_key_is_of_one_patient(app: ASGIApp, record: dict[str, Any], url: str) -> None:
     first = post(app, "/predict", record, Idempotency_Key="k", Patient_Id="one")
     for other in ({"Patient_Id": "two"}, {}):
         response = post(app, "/predict", record, Idempotency_Key="k", **other)
@@ -158,7 +159,7 @@ def test_a_key_is_of_one_patient(app: FastAPI, record: dict[str, Any], url: str)
 
 
 @pytest.mark.parametrize("key", ["", "a b", "x" * 129, PLANTED + "/"])
-def test_an_ill_formed_key_is_refused(app: FastAPI, record: dict[str, Any], key: str) -> None:
+def test_an_ill_formed_key_is_refused(app: ASGIApp, record: dict[str, Any], key: str) -> None:
     response = post(app, "/predict", record, Idempotency_Key=key)
     assert response.json()["error"]["code"] == "invalid_idempotency_key"
     assert PLANTED not in response.text
@@ -166,7 +167,7 @@ def test_an_ill_formed_key_is_refused(app: FastAPI, record: dict[str, Any], key:
 
 @pytest.mark.parametrize("header", ["Patient-Id", "Idempotency-Key"])
 def test_a_header_that_stands_twice_is_refused(
-    app: FastAPI, record: dict[str, Any], url: str, header: str
+    app: ASGIApp, record: dict[str, Any], url: str, header: str
 ) -> None:
     async def send() -> httpx.Response:
         transport = httpx.ASGITransport(app=app)
@@ -201,7 +202,7 @@ def test_duplicates_at_once_get_one_answer_and_one_row(
 
 
 def test_nothing_is_answered_that_is_not_recorded(
-    app: FastAPI, record: dict[str, Any], url: str, tmp_path: Path
+    app: ASGIApp, record: dict[str, Any], url: str, tmp_path: Path
 ) -> None:
     import sqlite3
 
@@ -229,7 +230,7 @@ def test_without_a_ledger_a_key_is_refused_rather_than_ignored(
 
 
 def test_the_caller_is_who_access_control_found(
-    app: FastAPI, record: dict[str, Any], url: str
+    app: ASGIApp, record: dict[str, Any], url: str
 ) -> None:
     async def named(scope: Any, receive: Any, send: Any) -> None:
         scope.setdefault("state", {})["caller"] = "key:abc"
@@ -241,7 +242,7 @@ def test_the_caller_is_who_access_control_found(
     assert mine.status_code == 200
 
 
-def test_the_headers_are_documented(app: FastAPI) -> None:
+def test_the_headers_are_documented(app: ASGIApp) -> None:
     paths = ask(app, "GET", "/docs.json").json()["paths"]
     named = [each["name"] for each in paths["/predict"]["post"]["parameters"]]
     assert {"Idempotency-Key", "Patient-Id", "explain"} == set(named)

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from forms import BOUNDARY, FormPart, form
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from served_models import ask
+from starlette.types import ASGIApp
 
 from serving.app import create_app
 from serving.predictor import ResponsePredictor
@@ -25,11 +25,11 @@ HEADERS = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
 
 
 @pytest.fixture(scope="module")
-def app(network_predictor: ResponsePredictor) -> FastAPI:
+def app(network_predictor: ResponsePredictor) -> ASGIApp:
     return create_app(network_predictor)
 
 
-def test_a_form_is_answered_whatever_the_order_and_the_names(app: FastAPI) -> None:
+def test_a_form_is_answered_whatever_the_order_and_the_names(app: ASGIApp) -> None:
     record = FormPart("patient", RECORD, "patient.json")
     named = FormPart("connectome", RELMAT, "/etc/../passwd.tsv")
     for parts in ((PATIENT, SCAN), (SCAN, record), (named, PATIENT)):
@@ -58,7 +58,7 @@ def test_a_form_is_answered_whatever_the_order_and_the_names(app: FastAPI) -> No
     ],
 )  # fmt: skip
 def test_wrong_forms_get_a_sentence(
-    app: FastAPI, parts: tuple[FormPart, ...], status: int, code: str
+    app: ASGIApp, parts: tuple[FormPart, ...], status: int, code: str
 ) -> None:
     body, headers = form(*parts)
     response = ask(app, "POST", "/predict", body, headers=headers)
@@ -68,7 +68,7 @@ def test_wrong_forms_get_a_sentence(
     assert tempfile.gettempdir() not in response.text
 
 
-def test_a_bomb_is_refused_before_it_goes_off(app: FastAPI) -> None:
+def test_a_bomb_is_refused_before_it_goes_off(app: ASGIApp) -> None:
     bomb = gzip.compress(b"0" * (MAXIMUM_FILE_BYTES + 1))
     body, headers = form(PATIENT, FormPart("connectome", bomb, "Jones_relmat.tsv.gz"))
     response = ask(app, "POST", "/predict", body, headers=headers)
@@ -77,7 +77,7 @@ def test_a_bomb_is_refused_before_it_goes_off(app: FastAPI) -> None:
     assert response.json()["error"]["message"] == told
 
 
-def test_a_connectome_in_both_places_is_refused(app: FastAPI) -> None:
+def test_a_connectome_in_both_places_is_refused(app: ASGIApp) -> None:
     inline = {**json.loads(RECORD), "connectome": {"labels": ["a", "b"], "upper_triangle": [0.1]}}
     body, headers = form(FormPart("patient", json.dumps(inline).encode()), SCAN)
     response = ask(app, "POST", "/predict", body, headers=headers)
@@ -102,19 +102,19 @@ def test_a_connectome_in_both_places_is_refused(app: FastAPI) -> None:
     ],
 )  # fmt: skip
 def test_bodies_that_are_no_form_are_refused(
-    app: FastAPI, body: bytes, headers: dict[str, str], status: int
+    app: ASGIApp, body: bytes, headers: dict[str, str], status: int
 ) -> None:
     response = ask(app, "POST", "/predict", body, headers=headers)
     assert response.status_code == status
     assert response.json()["error"]["message"]
 
 
-def test_a_batch_takes_no_form(app: FastAPI) -> None:
+def test_a_batch_takes_no_form(app: ASGIApp) -> None:
     body, headers = form(PATIENT, SCAN)
     assert ask(app, "POST", "/predict_batch", body, headers=headers).status_code == 415
 
 
-def test_an_endless_file_is_refused_on_the_way(app: FastAPI) -> None:
+def test_an_endless_file_is_refused_on_the_way(app: ASGIApp) -> None:
     sent = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -129,7 +129,7 @@ def test_an_endless_file_is_refused_on_the_way(app: FastAPI) -> None:
     assert sent <= MAXIMUM_FILE_BYTES + 2 * 2**20
 
 
-def test_a_refusal_is_short_however_long_the_labels_are(app: FastAPI) -> None:
+def test_a_refusal_is_short_however_long_the_labels_are(app: ASGIApp) -> None:
     long = RELMAT.replace(b"LH_Vis_2\tLH", b"x" * 1_000_000 + b"\tLH").replace(
         b"LH_Vis_2\n", b"y" * 1_000_000 + b"\n"
     )
@@ -151,7 +151,7 @@ def test_nothing_of_a_name_is_kept_but_what_tells_the_format(filename: str) -> N
 
 @settings(max_examples=200)
 @given(data=st.data())
-def test_a_damaged_form_is_answered_or_refused(app: FastAPI, data: st.DataObject) -> None:
+def test_a_damaged_form_is_answered_or_refused(app: ASGIApp, data: st.DataObject) -> None:
     body = bytearray(form(PATIENT, SCAN)[0])
     for _ in range(data.draw(st.integers(1, 4))):
         place = data.draw(st.integers(0, len(body) - 1))

@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 import pytest
 from ehr_sandbox import EhrSandbox
-from fastapi import FastAPI
 from fhir_bundles import order, questionnaire, usual
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.types import ASGIApp
 
 from serving.app import create_app
 from serving.predictor import ResponsePredictor
@@ -34,12 +34,12 @@ def places(content: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
 
 
 @pytest.fixture(scope="module")
-def app(predictor: ResponsePredictor) -> FastAPI:
+def app(predictor: ResponsePredictor) -> ASGIApp:
     return create_app(predictor)
 
 
 @pytest.fixture(scope="module")
-def whole(app: FastAPI) -> dict[str, Any]:
+def whole(app: ASGIApp) -> dict[str, Any]:
     ehr = EhrSandbox(app, [*usual(), questionnaire([1] * 9, days=5)])
     drafts = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": order()}]}
     service = ehr.discover()["tms-response-order"]
@@ -49,7 +49,7 @@ def whole(app: FastAPI) -> dict[str, Any]:
 @settings(max_examples=120)
 @given(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.sampled_from(STRANGE)), max_size=2))
 def test_every_mutation_is_answered_or_refused(
-    app: FastAPI, whole: dict[str, Any], mutations: list[tuple[float, Any]]
+    app: ASGIApp, whole: dict[str, Any], mutations: list[tuple[float, Any]]
 ) -> None:
     content = copy.deepcopy(whole)
     for share, value in mutations:

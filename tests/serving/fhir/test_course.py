@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from course_cohorts import course_family
 from ehr_sandbox import EhrSandbox
-from fastapi import FastAPI
 from fhir_bundles import (
     LOCAL,
     bundle,
@@ -23,6 +22,7 @@ from fhir_bundles import (
 from fhir_reading import reasons, refusal
 from r4_elements import broken_invariants, foreign_elements
 from served_models import ask
+from starlette.types import ASGIApp
 
 from data_schemas.course import Course
 from data_schemas.patient import Patient
@@ -58,7 +58,7 @@ def reader(family: ResponsePredictor) -> FhirReader:
 
 
 @pytest.fixture(scope="module")
-def app(family: ResponsePredictor) -> FastAPI:
+def app(family: ResponsePredictor) -> ASGIApp:
     return create_app(family)
 
 
@@ -103,7 +103,7 @@ def days_of(reading: Reading) -> list[tuple[float | None, float]]:
     return [(visit.day, visit.score) for visit in visits]
 
 
-def assess(app: FastAPI, *resources: Content) -> Content:
+def assess(app: ASGIApp, *resources: Content) -> Content:
     headers = {"content-type": "application/fhir+json"}
     response = ask(app, "POST", "/fhir/risk-assessment", record=bundle(*resources), headers=headers)
     content: Content = response.json()
@@ -125,7 +125,7 @@ def test_dated_totals_are_the_scores_of_the_course(reader: FhirReader) -> None:
 
 @pytest.mark.parametrize(("known", "week"), [((), None), ((7,), 1), ((7, 14), 1), ((9, 21), 3)])
 def test_the_answer_is_that_of_the_predictor(
-    app: FastAPI, family: ResponsePredictor, known: tuple[int, ...], week: int | None
+    app: ASGIApp, family: ResponsePredictor, known: tuple[int, ...], week: int | None
 ) -> None:
     scores = {7: 20, 9: 18, 14: 15, 21: 10}
     given = [hdrs(scores[day], day) for day in known]
@@ -192,7 +192,7 @@ def test_a_score_of_the_first_day_is_before_it_or_set_aside(reader: FhirReader) 
 
 
 def test_without_a_session_the_totals_are_set_aside_and_it_is_said_what_to_send(
-    reader: FhirReader, app: FastAPI
+    reader: FhirReader, app: ASGIApp
 ) -> None:
     planned = order(occurrenceDateTime=days_ago(FIRST), authoredOn=days_ago(FIRST + 5))
     reading = read(reader, *before(), planned, *MID_COURSE)
@@ -301,7 +301,7 @@ def test_items_are_summed_and_thoughts_of_suicide_are_shown(family: ResponsePred
 
 
 def test_a_card_of_a_patient_in_mid_course_names_its_week(
-    app: FastAPI, family: ResponsePredictor
+    app: ASGIApp, family: ResponsePredictor
 ) -> None:
     ehr = EhrSandbox(app, [*before(), *sessions(), *MID_COURSE])
     response = ehr.call("tms-response")
@@ -320,7 +320,7 @@ def test_a_card_of_a_patient_in_mid_course_names_its_week(
     assert "nothing later was used" not in detail.lower()
 
 
-def test_a_card_before_treatment_names_no_week(app: FastAPI) -> None:
+def test_a_card_before_treatment_names_no_week(app: ASGIApp) -> None:
     (card,) = EhrSandbox(app, [*before(), *sessions(0)]).call("tms-response").json()["cards"]
     assert card["summary"].startswith("TMS: estimated probability of response ")
     assert "Nothing later was used." in card["detail"]

@@ -26,6 +26,7 @@ from fhir_bundles import (
 from ledgers import KEYS, rows_of
 from r4_elements import ISSUE_CODES, R4, broken_invariants, foreign_elements
 from served_models import ask
+from starlette.types import ASGIApp
 
 from data_schemas.prediction import Prediction
 from serving.access.gate import KeyGate
@@ -47,16 +48,16 @@ BASE = "https://tms-response.example/fhir/StructureDefinition"
 
 
 @pytest.fixture(scope="module")
-def app(predictor: ResponsePredictor) -> FastAPI:
+def app(predictor: ResponsePredictor) -> ASGIApp:
     return create_app(predictor)
 
 
-def post(app: FastAPI, *resources: dict[str, Any]) -> httpx.Response:
+def post(app: ASGIApp, *resources: dict[str, Any]) -> httpx.Response:
     headers = {"content-type": "application/fhir+json"}
     return ask(app, "POST", PATH, record=bundle(*resources), headers=headers)
 
 
-def assessment(app: FastAPI, *resources: dict[str, Any]) -> dict[str, Any]:
+def assessment(app: ASGIApp, *resources: dict[str, Any]) -> dict[str, Any]:
     response = post(app, *resources)
     assert response.status_code == 200, response.text
     assert response.headers["content-type"] == "application/fhir+json"
@@ -86,7 +87,7 @@ def extensions(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_answer_is_that_of_predict_in_percent(
-    app: FastAPI, predictor: ResponsePredictor
+    app: ASGIApp, predictor: ResponsePredictor
 ) -> None:
     content = assessment(app, *usual())
     fields = {
@@ -115,7 +116,7 @@ def test_the_answer_is_that_of_predict_in_percent(
     assert direct.contributions[0].label in given["rationale"]
 
 
-def test_who_what_and_on_what_it_rests(app: FastAPI, predictor: ResponsePredictor) -> None:
+def test_who_what_and_on_what_it_rests(app: ASGIApp, predictor: ResponsePredictor) -> None:
     content = assessment(app, *usual())
     assert content["status"] == "final"
     assert content["subject"] == {"reference": "Patient/simulated-1"}
@@ -136,7 +137,7 @@ def test_who_what_and_on_what_it_rests(app: FastAPI, predictor: ResponsePredicto
     assert "Index date" in notes
 
 
-def test_an_abstention_has_a_coded_reason_and_no_probability(app: FastAPI) -> None:
+def test_an_abstention_has_a_coded_reason_and_no_probability(app: ASGIApp) -> None:
     content = assessment(app, person(gender="unknown", birthDate="1980"), phq9(18))
     [given] = content["prediction"]
     assert "probabilityDecimal" not in given
@@ -145,7 +146,7 @@ def test_an_abstention_has_a_coded_reason_and_no_probability(app: FastAPI) -> No
     assert coding["code"] == "too_much_missing"
 
 
-def test_what_was_not_used_is_named_with_its_reason(app: FastAPI) -> None:
+def test_what_was_not_used_is_named_with_its_reason(app: ASGIApp) -> None:
     resources = [
         *usual(),
         phq9(5, 90, "stale"),
@@ -157,7 +158,7 @@ def test_what_was_not_used_is_named_with_its_reason(app: FastAPI) -> None:
     assert "Observation/wrong" in notes
 
 
-def test_suicidal_ideation_is_shown_and_withholds_nothing(app: FastAPI) -> None:
+def test_suicidal_ideation_is_shown_and_withholds_nothing(app: ASGIApp) -> None:
     answers = questionnaire([2] * 9)
     others = [each for each in usual() if each["id"] != "phq9"]
     content = assessment(app, *others, answers)
@@ -188,7 +189,7 @@ IN_GRAMS = observation("b", "39156-5", 1, valueQuantity=quantity(PLANTED, "g"))
     ],
 )
 def test_refusals_are_coded_and_placed(
-    app: FastAPI, resources: list[dict[str, Any]], code: str
+    app: ASGIApp, resources: list[dict[str, Any]], code: str
 ) -> None:
     content = outcome(post(app, *resources), 422)
     assert {issue["details"]["coding"][0]["code"] for issue in content["issue"]} == {code}
@@ -207,7 +208,7 @@ def test_refusals_are_coded_and_placed(
         (b"[]", "application/fhir+json; charset=utf-8", 422),
     ],
 )
-def test_bad_bodies_are_outcomes_too(app: FastAPI, body: bytes, kind: str, status: int) -> None:
+def test_bad_bodies_are_outcomes_too(app: ASGIApp, body: bytes, kind: str, status: int) -> None:
     outcome(ask(app, "POST", PATH, content=body, headers={"content-type": kind}), status)
 
 
@@ -217,14 +218,14 @@ def test_bad_bodies_are_outcomes_too(app: FastAPI, body: bytes, kind: str, statu
     [("GET", PATH, 405, "not-supported"), ("GET", "/fhir/Patient/1", 404, "not-found")],
 )
 def test_what_is_not_there_is_an_outcome_too(
-    app: FastAPI, prefix: str, method: str, path: str, status: int, kind: str
+    app: ASGIApp, prefix: str, method: str, path: str, status: int, kind: str
 ) -> None:
     [issue] = outcome(ask(app, method, prefix + path), status)["issue"]
     assert issue["code"] == kind
 
 
 def test_who_is_refused_before_the_route_gets_an_outcome_too(
-    app: FastAPI, predictor: ResponsePredictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    app: ASGIApp, predictor: ResponsePredictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     front = Front(app, KeyGate(KeyRing(tmp_path / "keys.jsonl")))
     response = ask(front, "POST", "/v1" + PATH, record={})
@@ -279,7 +280,7 @@ def test_a_base_rate_model_answers_in_percent(
     assert given["rationale"] == "No input moved the probability."
 
 
-def test_the_checks_of_invariants_and_elements_can_fail(app: FastAPI) -> None:
+def test_the_checks_of_invariants_and_elements_can_fail(app: ASGIApp) -> None:
     content = assessment(app, *usual())
     content["prediction"][0]["probabilityDecimal"] = 147.0
     assert broken_invariants(content) == ["ras-2"]

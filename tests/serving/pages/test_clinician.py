@@ -6,8 +6,8 @@ from html import escape
 
 import pytest
 from browsers import html_mistakes
-from fastapi import FastAPI
 from served_models import ask
+from starlette.types import ASGIApp
 
 from serving.app import create_app
 from serving.pages.clinician import render_page
@@ -23,7 +23,7 @@ POLICY = {
 
 
 @pytest.fixture(scope="module")
-def app(predictor: ResponsePredictor) -> FastAPI:
+def app(predictor: ResponsePredictor) -> ASGIApp:
     return create_app(predictor)
 
 
@@ -47,7 +47,7 @@ def test_the_link_leads_to_the_card_that_there_is(
     assert 'id="card" href="model/card"' in render_page(predictor, access=True)
 
 
-def test_only_its_own_files_may_run_and_nothing_is_inline(app: FastAPI) -> None:
+def test_only_its_own_files_may_run_and_nothing_is_inline(app: ASGIApp) -> None:
     answer = ask(app, "GET", "/")
     assert answer.status_code == 200
     assert set(answer.headers["content-security-policy"].split("; ")) == POLICY
@@ -57,7 +57,7 @@ def test_only_its_own_files_may_run_and_nothing_is_inline(app: FastAPI) -> None:
     assert not re.search(r"(?:https?:)?//", answer.text)
 
 
-def test_every_file_that_the_page_needs_is_served(app: FastAPI) -> None:
+def test_every_file_that_the_page_needs_is_served(app: ASGIApp) -> None:
     page = ask(app, "GET", "/").text
     needed = set(re.findall(r'(?:src|href)="(page/[^"]+)"', page))
     kinds = set()
@@ -73,7 +73,7 @@ def test_every_file_that_the_page_needs_is_served(app: FastAPI) -> None:
 
 
 @pytest.mark.parametrize("name", ["other.js", "clinician.html.j2", "clinician.py", "..%2Fapp.py"])
-def test_no_other_file_is_served(app: FastAPI, name: str) -> None:
+def test_no_other_file_is_served(app: ASGIApp, name: str) -> None:
     assert ask(app, "GET", f"/page/{name}").status_code == 404
 
 

@@ -18,9 +18,9 @@ from browsers import (
 )
 from clinician_pages import fill, send
 from course_cohorts import course_family
-from fastapi import FastAPI
 from playwright.sync_api import Page, Route, expect
 from served_models import ask
+from starlette.types import ASGIApp
 
 from data_schemas.course import Course
 from data_schemas.patient import Patient
@@ -46,14 +46,14 @@ def family() -> ResponsePredictor:
 
 
 @pytest.fixture(scope="module")
-def app(family: ResponsePredictor) -> FastAPI:
+def app(family: ResponsePredictor) -> ASGIApp:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(ACCESS_VARIABLE, "none")
         return create_app(family)
 
 
 @contextmanager
-def clinician_page(app: FastAPI, size: tuple[int, int], *, refused: bool = False) -> Iterator[Page]:
+def clinician_page(app: ASGIApp, size: tuple[int, int], *, refused: bool = False) -> Iterator[Page]:
     """Open the page of an application in this process, which needs no server."""
 
     def answer(route: Route) -> None:
@@ -84,7 +84,7 @@ def type_scores(page: Page, *rows: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize("size", [(1280, 800), PHONE])
 def test_scores_are_asked_with_and_the_answer_names_its_week(
-    app: FastAPI, family: ResponsePredictor, size: tuple[int, int]
+    app: ASGIApp, family: ResponsePredictor, size: tuple[int, int]
 ) -> None:
     with clinician_page(app, size) as page:
         before = send(page)
@@ -115,7 +115,7 @@ def test_scores_are_asked_with_and_the_answer_names_its_week(
         assert page.locator("#course-session-1").input_value() == ""
 
 
-def test_what_is_refused_is_said_beside_its_row(app: FastAPI) -> None:
+def test_what_is_refused_is_said_beside_its_row(app: ASGIApp) -> None:
     with clinician_page(app, (1280, 800), refused=True) as page:
         # The second row is left out, and so is not sent: course.1 is the third.
         type_scores(page, ("10", "14"), ("", ""), ("5", "20"))

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from course_cohorts import course_family
-from fastapi import FastAPI
 from ledgers import KEYS, post
 from served_models import ask
+from starlette.types import ASGIApp
 
 import tms_response
 from serving.app import create_app
@@ -26,7 +26,7 @@ COURSE = [{"session": 5, "score": 20}, {"session": 11, "score": 14}, {"session":
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[FastAPI]:
+def app(tmp_path: Path) -> Iterator[ASGIApp]:
     ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}", KEYS, tmp_path / "outbox.db")
     yield create_app(course_family(), ledger)
     ledger.close()
@@ -38,7 +38,7 @@ def words(page: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"Prediction [0-9a-f-]{36}", "ID", page))
 
 
-def test_the_page_is_of_the_week_over_http_as_from_a_file(app: FastAPI, tmp_path: Path) -> None:
+def test_the_page_is_of_the_week_over_http_as_from_a_file(app: ASGIApp, tmp_path: Path) -> None:
     answer = post(app, "/predict", {**PATIENT, "course": COURSE}).json()
     shown = ask(app, "GET", f"/predictions/{answer['prediction_id']}/report")
     assert shown.status_code == 200, shown.text
@@ -67,7 +67,7 @@ def test_the_page_is_of_the_week_over_http_as_from_a_file(app: FastAPI, tmp_path
     assert "in the course of treatment" not in pages[1].lower()
 
 
-def test_a_page_of_a_patient_before_treatment_names_no_week(app: FastAPI) -> None:
+def test_a_page_of_a_patient_before_treatment_names_no_week(app: ASGIApp) -> None:
     answer = post(app, "/predict", PATIENT).json()
     shown = ask(app, "GET", f"/predictions/{answer['prediction_id']}/report")
     assert shown.status_code == 200

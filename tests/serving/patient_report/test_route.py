@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
 from ledgers import KEYS, post
 from served_models import ask
+from starlette.types import ASGIApp
 
 from data_schemas.patient import Patient
 from serving.access.gate import KeyGate
@@ -33,7 +33,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 @pytest.fixture
-def app(predictor: ResponsePredictor, ledger: Ledger) -> FastAPI:
+def app(predictor: ResponsePredictor, ledger: Ledger) -> ASGIApp:
     return create_app(predictor, ledger)
 
 
@@ -57,7 +57,7 @@ def without_time_and_id(page: str) -> str:
 
 
 def test_the_report_is_that_of_the_command(
-    app: FastAPI, predictor: ResponsePredictor, patients: list[Patient], tmp_path: Path
+    app: ASGIApp, predictor: ResponsePredictor, patients: list[Patient], tmp_path: Path
 ) -> None:
     for number, patient in enumerate(patients[:12]):
         path = tmp_path / f"{number}.json"
@@ -71,7 +71,7 @@ def test_the_report_is_that_of_the_command(
         assert answer["prediction_id"] in response.text
 
 
-def test_it_may_not_run_anything(app: FastAPI, record: dict[str, Any]) -> None:
+def test_it_may_not_run_anything(app: ASGIApp, record: dict[str, Any]) -> None:
     prediction_id = post(app, "/predict", record).json()["prediction_id"]
     response = report(app, prediction_id, "/v1")
     assert response.headers["content-type"] == "text/html; charset=utf-8"
@@ -80,7 +80,7 @@ def test_it_may_not_run_anything(app: FastAPI, record: dict[str, Any]) -> None:
     assert "frame-ancestors 'none'" in policy
 
 
-def test_an_abstention_is_reported_without_a_number(app: FastAPI, record: dict[str, Any]) -> None:
+def test_an_abstention_is_reported_without_a_number(app: ASGIApp, record: dict[str, Any]) -> None:
     few = {name: record[name] for name in ("depression_instrument", "depression_total")}
     answer = post(app, "/predict", few).json()
     assert answer["abstained"]
@@ -90,12 +90,12 @@ def test_an_abstention_is_reported_without_a_number(app: FastAPI, record: dict[s
 
 
 @pytest.mark.parametrize("prediction_id", [NOBODY, "x", "1' OR '1'='1", "%2e%2e"])
-def test_an_unknown_prediction_is_not_found(app: FastAPI, prediction_id: str) -> None:
+def test_an_unknown_prediction_is_not_found(app: ASGIApp, prediction_id: str) -> None:
     assert code(report(app, prediction_id)) == (404, "unknown_prediction")
 
 
 def test_another_caller_sees_it_only_as_an_administrator(
-    app: FastAPI, record: dict[str, Any], tmp_path: Path
+    app: ASGIApp, record: dict[str, Any], tmp_path: Path
 ) -> None:
     file = tmp_path / "keys.jsonl"
     own, other, admin, outcomes = (
@@ -114,7 +114,7 @@ def test_another_caller_sees_it_only_as_an_administrator(
 
 
 def test_another_model_cannot_explain_it(
-    app: FastAPI, ledger: Ledger, record: dict[str, Any], predictor: ResponsePredictor,
+    app: ASGIApp, ledger: Ledger, record: dict[str, Any], predictor: ResponsePredictor,
     altered: Callable[..., ResponsePredictor],
 ) -> None:  # fmt: skip
     prediction_id = post(app, "/predict", record).json()["prediction_id"]
@@ -126,7 +126,7 @@ def test_another_model_cannot_explain_it(
 
 
 def test_a_ledger_that_cannot_be_read_is_said_so(
-    app: FastAPI, record: dict[str, Any], tmp_path: Path
+    app: ASGIApp, record: dict[str, Any], tmp_path: Path
 ) -> None:
     import sqlite3
 
@@ -136,7 +136,7 @@ def test_a_ledger_that_cannot_be_read_is_said_so(
     assert code(report(app, prediction_id)) == (503, "ledger_unavailable")
 
 
-def test_without_a_ledger_there_is_no_such_path(predictor: ResponsePredictor, app: FastAPI) -> None:
+def test_without_a_ledger_there_is_no_such_path(predictor: ResponsePredictor, app: ASGIApp) -> None:
     assert code(report(create_app(predictor), NOBODY)) == (404, "not_found")
     documented = ask(app, "GET", "/docs.json").json()["paths"]
     operation = documented["/predictions/{prediction_id}/report"]["get"]
