@@ -114,7 +114,7 @@ def measured(folder: Path) -> tuple[str, str]:
     for label, function, asked in (
         ("probability, contributions, spread of the bags", without.explained, rows),
         ("the same with the stability interval", with_spread.explained, rows),
-        ("its look-up alone", lambda row: np.sort(spread.around(0.0, row)), rows),
+        ("its look-up alone", lambda row: np.sort(spread.thousandths(row)), rows),
         (f"LightGBM asked for each of {N_REPLICATES} replicates", ask_replicates, rows[:40]),
     ):
         median, high = microseconds(function, asked)

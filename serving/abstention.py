@@ -1,19 +1,37 @@
 """How unlike the training cohort a patient is, and when the model declines to answer."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from data_schemas.prediction import Notice
 from serving.asked_units import asked_words
 from serving.booster_text import FloatArray
 from serving.model_document import FeatureDocument, ModelDocument, ReferenceDistribution
+from serving.questions import BoolArray, Questions, just_below
 
 # Standard deviations between two percentiles of a normal distribution.
 _SDS_P25_P75 = 1.3490
 _SDS_P5_P95 = 3.2897
 _SDS_P1_P99 = 4.6527
+
+
+class Compared(NamedTuple):
+    """One patient beside the training cohort.
+
+    Attributes
+    ----------
+    row : ndarray of float64, shape (p,)
+        Features, NaN where unknown.
+    unknown : ndarray of bool, shape (p,)
+    unusual : list of int
+        The columns whose values lie outside the usual range in training.
+    """
+
+    row: FloatArray
+    unknown: BoolArray
+    unusual: list[int]
 
 
 class TrainingReference:
@@ -30,15 +48,20 @@ class TrainingReference:
         Share of each feature in the mean absolute contributions.
     is_important : ndarray of bool, shape (p,)
         Where that is more than an equal share.
-    lowest, highest : ndarray of float, shape (p,)
-        The usual range in training; NaN where the feature was hardly ever known.
+    questions : Questions
+        Of each feature, whether it lies below its usual range in training, and whether above.
     """
 
     def __init__(self, features: Sequence[FeatureDocument]) -> None:
         known = [feature.reference for feature in features]
         self.importance = np.array([feature.importance for feature in features])
         self.is_important = self.importance > 1.0 / max(1, len(features))
-        self.lowest, self.highest = _column(known, "lowest_usual"), _column(known, "highest_usual")
+        lowest, highest = _column(known, "lowest_usual"), _column(known, "highest_usual")
+        self.questions = Questions.of(
+            np.repeat(np.arange(len(features)), 2),
+            np.stack([just_below(lowest), highest], axis=1).ravel(),
+            above=np.tile([False, True], len(features)),
+        )
         self._lowest_accepted = _column(known, "lowest_accepted")
         self._highest_accepted = _column(known, "highest_accepted")
         scale = np.array([0.0 if each is None else _robust_sd(each) for each in known])
@@ -47,7 +70,21 @@ class TrainingReference:
         self._middle = np.where(varied, _column(known, "p50"), 0.0) * self._precision
         self._weight = varied / max(1, int(np.count_nonzero(varied)))
 
-    def distance(self, X: npt.ArrayLike) -> FloatArray:
+    def compared(self, row: FloatArray, answers: BoolArray | None = None) -> Compared:
+        """Compare one patient with the training cohort.
+
+        Parameters
+        ----------
+        row : ndarray of float64, shape (p,)
+            Features, NaN where unknown.
+        answers : ndarray of bool, shape (2 p,), optional
+            To `questions`, where they are known.
+        """
+        answers = self.questions.answers(row) if answers is None else answers
+        unusual = [place // 2 for place in answers.nonzero()[0].tolist()]
+        return Compared(row, np.isnan(row), unusual)
+
+    def distance(self, X: FloatArray, unknown: BoolArray) -> FloatArray:
         """Return how far each patient lies from the middle of the training cohort.
 
         The root mean square, over the features that varied in training, of
@@ -60,33 +97,39 @@ class TrainingReference:
 
         Parameters
         ----------
-        X : array-like of shape (n, p) or (p,)
+        X : ndarray of float64, shape (n, p) or (p,)
             Features, NaN where unknown.
+        unknown : ndarray of bool, of the shape of X
+            Where that is.
 
         Returns
         -------
         ndarray of float64, shape (n,) or ()
         """
-        given = np.asarray(X, dtype=np.float64)
-        deviations = given * self._precision - self._middle
-        deviations[np.isnan(given)] = 1.0
-        distance: FloatArray = np.sqrt((deviations * deviations) @ self._weight)
+        deviations = X * self._precision
+        deviations -= self._middle
+        deviations[unknown] = 1.0
+        deviations *= deviations
+        distance: FloatArray = np.sqrt(deviations.dot(self._weight))
         return distance
 
-    def missing_importance(self, X: npt.ArrayLike) -> FloatArray:
+    def missing_importance(self, unknown: BoolArray) -> FloatArray:
         """Return the share of the model's importance that each patient lacks, shape (n,) or ()."""
-        missing: FloatArray = np.isnan(np.asarray(X, dtype=np.float64)) @ self.importance
+        missing: FloatArray = unknown.dot(self.importance)
         return missing
 
-    def unaccepted(self, row: FloatArray) -> int | None:
+    def unaccepted(self, patient: Compared) -> int | None:
         """Return the first column whose value lies outside its accepted range, or None.
 
         Features that the model does not lean on count as well: with any of them a patient is
         unlike those in whom the model was tested.
         """
-        outside = (row < self._lowest_accepted) | (row > self._highest_accepted)
-        first = int(outside.argmax())
-        return first if outside[first] else None
+        # The usual range lies within the accepted one.
+        for column in patient.unusual:
+            value = patient.row[column]
+            if value < self._lowest_accepted[column] or value > self._highest_accepted[column]:
+                return column
+        return None
 
 
 def _column(known: Sequence[ReferenceDistribution | None], name: str) -> FloatArray:
@@ -105,7 +148,7 @@ def _robust_sd(reference: ReferenceDistribution) -> float:
 
 
 def reason_to_abstain(
-    row: FloatArray, document: ModelDocument, reference: TrainingReference
+    patient: Compared, document: ModelDocument, reference: TrainingReference
 ) -> Notice | None:
     """Return the notice that says why the model declines to answer, or None when it answers.
 
@@ -114,25 +157,25 @@ def reason_to_abstain(
 
     Parameters
     ----------
-    row : ndarray of float64, shape (p,)
-        The patient's features, NaN where unknown.
+    patient : Compared
+        By the reference.
     document, reference : ModelDocument, TrainingReference
         Of the model.
     """
     rule = document.abstention
     if rule.always is not None:
         return Notice(code="model_always_abstains", message=rule.always)
-    missing = reference.missing_importance(row)
+    missing = reference.missing_importance(patient.unknown)
     if missing > rule.maximum_missing_importance and not document.serves_base_rate:
         return Notice(
             code="too_much_missing",
             message="The model does not answer: inputs that make up more than "
             f"{rule.maximum_missing_importance:.0%} of its predictions are unknown.",
         )
-    column = reference.unaccepted(row)
+    column = reference.unaccepted(patient)
     if column is not None:
-        return _unlike_by_one(document.features[column], row[column], document)
-    if reference.distance(row) > rule.maximum_distance:
+        return _unlike_by_one(document.features[column], patient.row[column], document)
+    if reference.distance(patient.row, patient.unknown) > rule.maximum_distance:
         return Notice(
             code="unlike_training",
             message="The model does not answer: taken together, the inputs of this patient lie "

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from serving.booster_text import FloatArray, Tree, read_trees, write_trees
+from serving.questions import NO_QUESTIONS, BoolArray
 from serving.tree_tables import MAXIMUM_SPLITS, TreeTables
 
 
@@ -24,6 +25,7 @@ class LightGBMTrees:
         import lightgbm  # noqa: PLC0415
 
         text = write_trees(trees, n_features)
+        self.questions = NO_QUESTIONS
         self._booster = lightgbm.Booster(model_str=text)
         self._values = np.zeros((len(trees), max(len(tree.leaf_value) for tree in trees)))
         for number, tree in enumerate(trees):
@@ -33,7 +35,7 @@ class LightGBMTrees:
     def _contributions(self, X: FloatArray) -> FloatArray:
         return np.asarray(self._booster.predict(X, pred_contrib=True, num_threads=1))
 
-    def outputs(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def outputs(self, X: FloatArray, _: BoolArray | None = None) -> tuple[FloatArray, FloatArray]:
         """Return what each tree and each feature gives to patients' margins."""
         rows = np.atleast_2d(X)
         predicted = self._booster.predict(rows, pred_leaf=True, num_threads=1)

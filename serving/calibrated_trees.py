@@ -1,17 +1,20 @@
 """Calibrated log-odds, their parts and their spread, from a row of features."""
 
 import hashlib
+from collections.abc import Sequence
 from math import exp, log
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from data_schemas.errors import ModelError
 from data_schemas.prediction import Interval
 from serving.boosted_trees import LightGBMTrees, boosted_trees
 from serving.booster_text import FloatArray
 from serving.model_document import BoosterDocument, ModelDocument
-from serving.stability_interval import ReplicateSpread, SpreadTable
+from serving.questions import NO_QUESTIONS, BoolArray, Questions
+from serving.stability_interval import THOUSANDTHS, ReplicateSpread, SpreadTable
 from serving.tree_tables import TreeTables
 
 
@@ -53,6 +56,8 @@ class CalibratedTrees:
     ----------
     baseline_log_odds : float
         Calibrated log-odds before any feature is known.
+    questions : Questions
+        Of the trees, and then of the replicates.
 
     Raises
     ------
@@ -67,6 +72,11 @@ class CalibratedTrees:
         self._replicates = _checked_spread(document, spread_text)
         self._n_bags = document.booster.n_bags if document.booster else 1
         self._level, self._method = document.interval.level, document.interval.method
+        n_spread = self._replicates.n_replicates if self._replicates else self._n_bags
+        self._places, self._beyond = _central_part(self._level, n_spread)
+        asking = [each.questions for each in (self._trees, self._replicates) if each]
+        self.questions = Questions.joined([NO_QUESTIONS, *asking])
+        self._n_of_trees = len(self._trees.questions) if self._trees else 0
         if self._trees is None:
             self._slope, self._intercept = 0.0, logit(document.base_rate)
             self.baseline_log_odds = self._intercept
@@ -75,46 +85,53 @@ class CalibratedTrees:
             self._intercept = document.calibration.intercept
             self.baseline_log_odds = self._slope * self._trees.baseline + self._intercept
 
-    def explained(self, row: FloatArray) -> Explained:
+    def explained(self, row: FloatArray, answers: BoolArray | None = None) -> Explained:
         """Return the log-odds of one patient, what they are made of, and how far they move.
 
         Parameters
         ----------
         row : ndarray of float64, shape (p,)
             Features, NaN where unknown.
+        answers : ndarray of bool, shape (q,), optional
+            To `questions`, where they are known.
         """
         if self._trees is None:
             return Explained(self._intercept, np.zeros(len(row)), None)
-        by_tree, by_feature = self._trees.outputs(row)
-        log_odds = self._slope * float(by_tree.sum()) + self._intercept
-        spread = np.sort(self._spread(log_odds, by_tree, row))
-        # Adding zero turns -0.0 into 0.0.
-        return Explained(log_odds, self._slope * by_feature + 0.0, self._interval(spread, log_odds))
+        log_odds, contributions, ends = self._parts(self._trees, row, answers)
+        return Explained(log_odds, contributions, self._interval(ends, log_odds))
 
-    def explained_many(self, X: FloatArray) -> list[Explained]:
+    def explained_many(self, X: FloatArray, answers: BoolArray | None = None) -> list[Explained]:
         """Return what `explained` does, to the last bit, for each of n patients: (n, p)."""
         if self._trees is None:
             return [self.explained(row) for row in X]
-        by_tree, by_feature = self._trees.outputs(X)
-        log_odds = self._slope * by_tree.sum(axis=1) + self._intercept
-        spread = np.sort(self._spread(log_odds[:, None], by_tree, X), axis=1)
-        own = log_odds.tolist()
-        intervals = map(self._interval, spread, own)
-        return list(map(Explained, own, self._slope * by_feature + 0.0, intervals))
+        log_odds, contributions, ends = self._parts(self._trees, X, answers)
+        return list(map(Explained, log_odds, contributions, map(self._interval, ends, log_odds)))
 
-    def _spread(
-        self, log_odds: FloatArray | float, by_tree: FloatArray, X: FloatArray
-    ) -> FloatArray:
+    def _parts(
+        self, trees: TreeTables | LightGBMTrees, X: FloatArray, answers: BoolArray | None
+    ) -> tuple[Any, FloatArray, Any]:
+        """Return log-odds, contributions and what the interval is made of, of one or several."""
+        if answers is None:
+            answers = self.questions.answers(X)
+        by_tree, by_feature = trees.outputs(X, answers[..., : self._n_of_trees])
+        log_odds = self._slope * np.add.reduce(by_tree, axis=-1) + self._intercept
+        contributions = self._slope * by_feature
+        contributions += 0.0  # turns -0.0 into 0.0
+        if self._replicates is None:
+            # Leaf values are already divided by the number of bags.
+            bags = by_tree.reshape(*X.shape[:-1], self._n_bags, -1).sum(axis=-1) * self._n_bags
+            spread = self._slope * bags + self._intercept
+        else:
+            spread = self._replicates.thousandths(X, answers[..., self._n_of_trees :])
+        spread.sort()
+        return log_odds.tolist(), contributions, spread.take(self._places, axis=-1).tolist()
+
+    def _interval(self, ends: Sequence[float], log_odds: float) -> Interval:
         if self._replicates is not None:
-            return self._replicates.around(log_odds, X)
-        # Leaf values are already divided by the number of bags.
-        bags = by_tree.reshape(*X.shape[:-1], self._n_bags, -1).sum(axis=-1) * self._n_bags
-        spread: FloatArray = self._slope * bags + self._intercept
-        return spread
-
-    def _interval(self, ordered: FloatArray, log_odds: float) -> Interval:
-        lower = _quantile(ordered, (1 - self._level) / 2)
-        upper = _quantile(ordered, (1 + self._level) / 2)
+            ends = [log_odds + each / THOUSANDTHS for each in ends]
+        low, next_to_low, high, next_to_high = ends
+        lower = low + self._beyond[0] * (next_to_low - low)
+        upper = high + self._beyond[1] * (next_to_high - high)
         # What is served may lie outside the quantiles; the interval holds it.
         return Interval(
             lower=expit(min(lower, log_odds)),
@@ -137,12 +154,21 @@ def logit(probability: float) -> float:
     return log(probability / (1.0 - probability))
 
 
-def _quantile(ordered: FloatArray, share: float) -> float:
-    """Return a quantile of sorted values by linear interpolation; `np.quantile`, thrice as fast."""
-    position = share * (len(ordered) - 1)
-    below = int(position)
-    above = min(below + 1, len(ordered) - 1)
-    return float(ordered[below] + (position - below) * (ordered[above] - ordered[below]))
+def _central_part(level: float, n: int) -> tuple[npt.NDArray[np.intp], tuple[float, float]]:
+    """Return where the ends of the central part of n sorted values lie.
+
+    Returns
+    -------
+    places : ndarray of int, shape (4,)
+        The values before and after its low end, and those of its high end.
+    beyond : tuple of float
+        How far each end lies from the first of its values to the second: quantiles by linear
+        interpolation, as those of `np.quantile`.
+    """
+    low, high = ((1 - level) / 2 * (n - 1), (1 + level) / 2 * (n - 1))
+    first = (int(low), int(high))
+    places = [min(place, n - 1) for start in first for place in (start, start + 1)]
+    return np.array(places, dtype=np.intp), (low - first[0], high - first[1])
 
 
 def _checked_trees(document: ModelDocument, text: str | None) -> TreeTables | LightGBMTrees | None:

@@ -3,19 +3,22 @@
 from collections.abc import Iterator
 from functools import lru_cache
 
-import numpy as np
-
 from data_schemas.patient import Patient
 from data_schemas.prediction import Notice
-from serving.abstention import TrainingReference
+from serving.abstention import Compared, TrainingReference
 from serving.asked_units import asked_range
-from serving.booster_text import FloatArray
 from serving.model_document import FeatureDocument, ModelDocument
 
 RESEARCH_USE = Notice(
     code="research_use",
     message="Research use only; not a medical device. A low probability does not mean that TMS "
     "should be withheld.",
+)
+
+_NO_CONNECTOME = Notice(
+    code="connectome_missing",
+    field="connectome",
+    message="No connectome was given; the model uses the clinical inputs alone.",
 )
 
 
@@ -52,8 +55,7 @@ def connectome_notices(
     if document.serves_base_rate:
         return
     if patient.scan is None:
-        message = "No connectome was given; the model uses the clinical inputs alone."
-        yield Notice(code="connectome_missing", field="connectome", message=message)
+        yield _NO_CONNECTOME
     elif refusal is not None:
         message = f"The connectome was not used: {refusal}."
         yield Notice(code="connectome_refused", field="connectome", message=message)
@@ -71,7 +73,7 @@ def _processing_unknown(patient: Patient, document: ModelDocument) -> bool:
 
 
 def input_notices(
-    row: FloatArray, document: ModelDocument, reference: TrainingReference, *, connectome: bool
+    patient: Compared, document: ModelDocument, reference: TrainingReference, *, connectome: bool
 ) -> Iterator[Notice]:
     """Yield a notice for each input that is out of the training range, or missing and important.
 
@@ -81,18 +83,18 @@ def input_notices(
 
     Parameters
     ----------
-    row : ndarray of float64, shape (p,)
-        The patient's features, NaN where unknown.
+    patient : Compared
+        By the reference.
     document, reference : ModelDocument, TrainingReference
         Of the model.
     connectome : bool
         Whether the patient's connectome is used.
     """
-    for column in ((row < reference.lowest) | (row > reference.highest)).nonzero()[0]:
+    for column in patient.unusual:
         yield _out_of_range(document.features[column], document)
     if document.serves_base_rate:
         return
-    for column in (np.isnan(row) & reference.is_important).nonzero()[0]:
+    for column in (patient.unknown & reference.is_important).nonzero()[0].tolist():
         feature = document.features[column]
         if connectome or feature.domain != "networks":
             yield _missing(feature.name, feature.label)

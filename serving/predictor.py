@@ -18,7 +18,7 @@ from data_schemas.prediction import ModelIdentity, Notice, Prediction
 from features.patient_rows import PatientRows
 from features.site_effects import SiteEffects
 from features.table import Feature
-from serving.abstention import TrainingReference, reason_to_abstain
+from serving.abstention import Compared, TrainingReference, reason_to_abstain
 from serving.admission import connectome_refusal, refuse_unfit
 from serving.answer_content import AnswerContents, Content
 from serving.booster_text import FloatArray, read_trees
@@ -35,6 +35,7 @@ from serving.known_scanners import KnownScanners, named_features
 from serving.local_update import updated
 from serving.model_document import IntervalDocument, ModelDocument
 from serving.notices import connectome_notices, input_notices, site_notices, standing_notices
+from serving.questions import BoolArray, Questions
 from serving.stored_card import StoredCard, remove_card
 from serving.update_document import LocalUpdate
 
@@ -50,6 +51,7 @@ class _Read(NamedTuple):
     """What a model is to know of a patient, and why it abstains where it does."""
 
     row: FloatArray
+    answers: BoolArray
     notices: tuple[Notice, ...]
     reason: Notice | None
 
@@ -100,6 +102,9 @@ class ResponsePredictor:
         self._scanners = KnownScanners(document)
         self._reference = TrainingReference(document.features)
         self._model = CalibratedTrees(document, booster_text, spread_text)
+        # The first of them compare a patient with the training cohort.
+        self._questions = Questions.joined([self._reference.questions, self._model.questions])
+        self._n_comparing = len(self._reference.questions)
         self._standing_notices = standing_notices(document)
         self._contents = AnswerContents(document, self._model.baseline_log_odds)
 
@@ -271,7 +276,7 @@ class ResponsePredictor:
     ) -> tuple[Content, FloatArray]:
         """Return the JSON content of this very model's answer, and the row of features, (p,)."""
         read = self._read(patient, course)
-        explained = None if read.reason else self._model.explained(read.row)
+        explained = None if read.reason else self._model.explained(read.row, read.answers)
         return self._content(read, explained, explain=explain), read.row
 
     def answer_many(
@@ -282,8 +287,8 @@ class ResponsePredictor:
         It takes half as long.
         """
         read = [self._read_or_refused(patient) for patient in patients]
-        rows = [each.row for each in read if isinstance(each, _Read) and each.reason is None]
-        explained = self._explained(rows)
+        known = [each for each in read if isinstance(each, _Read) and each.reason is None]
+        explained = self._explained([x.row for x in known], [x.answers for x in known])
         answers: list[tuple[Content, FloatArray] | DataError] = []
         for each in read:
             if isinstance(each, DataError):
@@ -299,12 +304,16 @@ class ResponsePredictor:
         """Answer for each patient, in order, as `predict` does."""
         return [self.predict(patient, explain=explain) for patient in patients]
 
-    def _explained(self, X: npt.ArrayLike) -> Iterator[Explained]:
+    def _explained(
+        self, X: npt.ArrayLike, answers: Sequence[BoolArray] = ()
+    ) -> Iterator[Explained]:
         rows = np.ascontiguousarray(X, dtype=np.float64)
         if rows.ndim != 2 or rows.shape[1] != len(self._features):
             raise ValueError(f"X must have shape (n, {len(self._features)})")
         for start in range(0, len(rows), _TOGETHER):
-            yield from self._model.explained_many(rows[start : start + _TOGETHER])
+            together = slice(start, start + _TOGETHER)
+            known = np.array(answers[together]) if answers else None
+            yield from self._model.explained_many(rows[together], known)
 
     def _read(self, patient: Patient, course: Course | None = None) -> _Read:
         """Return what the model is to know of a patient, or refuse him."""
@@ -313,8 +322,13 @@ class ResponsePredictor:
         refusal = self._connectome_refusal(patient)
         used = patient if refusal is None else patient.model_copy(update=_NO_SCAN)
         row = self._scanners.without(self._rows.row(used, course), used)
-        notices = (*course_notices(course, self.document), *self._notices(patient, refusal, row))
-        return _Read(row, notices, reason_to_abstain(row, self.document, self._reference))
+        answers = self._questions.answers(row)
+        compared = self._reference.compared(row, answers[: self._n_comparing])
+        reason = reason_to_abstain(compared, self.document, self._reference)
+        notices = self._notices(patient, refusal, compared)
+        if course is not None:
+            notices = (*course_notices(course, self.document), *notices)
+        return _Read(row, answers[self._n_comparing :], notices, reason)
 
     def _read_or_refused(self, patient: Patient) -> _Read | DataError:
         try:
@@ -328,7 +342,7 @@ class ResponsePredictor:
         return connectome_refusal(patient.scan, self.document.connectome)
 
     def _notices(
-        self, patient: Patient, refusal: str | None, row: FloatArray
+        self, patient: Patient, refusal: str | None, compared: Compared
     ) -> tuple[Notice, ...]:
         used = patient.scan is not None and refusal is None
         about_connectome = (
@@ -336,7 +350,7 @@ class ResponsePredictor:
         )
         return (
             *site_notices(patient, self.document),
-            *input_notices(row, self.document, self._reference, connectome=used),
+            *input_notices(compared, self.document, self._reference, connectome=used),
             *about_connectome,
             *(self._scanners.notices(patient) if used and self._uses_connectome else ()),
             *self._standing_notices,

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from data_schemas.errors import ModelError
 from serving.booster_text import FloatArray
+from serving.questions import BoolArray, Questions, just_below
 
 THOUSANDTHS: Final = 1000
 # Single precision holds whole numbers, and so their sums, exactly up to 2^24.
@@ -125,49 +126,70 @@ class SpreadTable:
 
 
 class ReplicateSpread:
-    """The replicates' log-odds of one patient, from a table.
+    """How far the replicates' log-odds of a patient lie from the served ones, from a table.
 
     Parameters
     ----------
     table : SpreadTable
         Checked.
+
+    Attributes
+    ----------
+    questions : Questions
+        Whether each feature is known, and has reached each of its cuts.
+    n_replicates : int
     """
 
     def __init__(self, table: SpreadTable) -> None:
-        columns = [np.full(len(cuts), column) for column, cuts in enumerate(table.cuts)]
-        self._columns = np.concatenate(columns).astype(np.intp)
-        self._cuts = np.concatenate(table.cuts)
-        parts = (table.start[None, :], table.steps, table.unknown)
-        self._table = np.concatenate(parts).astype(np.float32)
+        self.n_replicates = table.n_replicates
+        # Of each feature: whether it is known, the cuts from the lowest on, and a last question
+        # without a yes. The last yes of a feature says between which cuts it lies.
+        limits = [[-np.inf, *just_below(cuts), np.nan] for cuts in table.cuts]
+        columns = np.repeat(np.arange(len(limits)), [len(each) for each in limits])
+        self.questions = Questions.of(columns, np.concatenate(limits), above=True)
+        # As if all were unknown; each row turns one feature into a known one.
+        self._start = (table.start + table.unknown.sum(axis=0)).astype(np.float32)
+        ends = np.cumsum([len(cuts) for cuts in table.cuts])[:-1]
+        parts = [
+            row
+            for steps, unknown in zip(np.split(table.steps, ends), table.unknown, strict=True)
+            for row in (
+                -unknown[None],
+                steps.cumsum(axis=0) - unknown,
+                np.zeros_like(unknown)[None],
+            )
+        ]
+        self._table = np.concatenate(parts)[:-1].astype(np.float32)
+        self._ones = np.ones(len(table.cuts), dtype=np.float32)
 
-    def around(self, log_odds: FloatArray | float, X: FloatArray) -> FloatArray:
-        """Return the replicates' calibrated log-odds, in no order.
+    def thousandths(
+        self, X: FloatArray, answers: BoolArray | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Return the distances of the replicates from the served log-odds, in no order.
 
         Parameters
         ----------
-        log_odds : float, or ndarray of float64, shape (n, 1)
-            As served.
         X : ndarray of float64, shape (p,) or (n, p)
             Features of one patient or several, NaN where unknown.
+        answers : ndarray of bool, shape (q,) or (n, q), optional
+            To `questions`, where they are known.
 
         Returns
         -------
-        ndarray of float64, shape (replicates,) or (n, replicates)
+        ndarray of float32, shape (replicates,) or (n, replicates)
+            Whole thousandths of log-odds.
         """
-        reached = X.take(self._columns, axis=-1) >= self._cuts
-        always = _ALWAYS if X.ndim == 1 else np.ones((len(X), 1), dtype=np.bool_)
-        added = np.concatenate([always, reached, np.isnan(X)], axis=-1)
+        answers = self.questions.answers(X) if answers is None else answers
+        is_last = answers[..., :-1] > answers[..., 1:]
         # Both are exact: whole numbers, whatever the order in which they are added up.
         if X.ndim == 1:
-            # One patient needs a fifth of the table, which is larger than the nearest cache.
-            thousandths = self._table.take(np.flatnonzero(added), axis=0).sum(axis=0)
+            # One patient needs a tenth of the table, which is larger than the nearest cache.
+            rows = self._table.take(is_last.nonzero()[0], axis=0)
+            thousandths: npt.NDArray[np.float32] = self._ones[: len(rows)].dot(rows)
         else:
-            thousandths = added.astype(np.float32) @ self._table
-        spread: FloatArray = log_odds + thousandths.astype(np.float64) / THOUSANDTHS
-        return spread
-
-
-_ALWAYS: Final = np.ones(1, dtype=np.bool_)
+            thousandths = is_last.astype(np.float32) @ self._table
+        thousandths += self._start
+        return thousandths
 
 
 def _lines(rows: list[list[float]]) -> str:

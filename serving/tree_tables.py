@@ -9,11 +9,13 @@ which takes five to fifteen times as long on a thousand such trees.
 
 from collections.abc import Sequence
 from math import factorial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from serving.booster_text import FloatArray, Tree
+from serving.questions import BoolArray, Questions
 
 MAXIMUM_SPLITS = 8  # one byte of decisions a tree
 
@@ -32,6 +34,8 @@ class TreeTables:
     ----------
     baseline : float
         Expected margin when no feature is known, weighted by training rows.
+    questions : Questions
+        Each distinct split, once.
     """
 
     def __init__(self, trees: Sequence[Tree], n_features: int) -> None:
@@ -49,40 +53,37 @@ class TreeTables:
             splits = zip(*(column.tolist() for column in columns), strict=True)
             for node, split in enumerate(splits, MAXIMUM_SPLITS - tree.n_splits):
                 slots[row, node] = distinct.setdefault(split, len(distinct) + 1)
-        features, thresholds, nan_left = map(
-            np.array, zip((0, np.nan, False), *distinct, strict=True)
-        )
-        # A threshold of infinity parts the known from the missing: every number lies below it.
-        thresholds = np.minimum(thresholds, np.finfo(np.float64).max)
-        # No comparison holds of what is missing. So a split that sends it to the left is asked in
-        # the negative, on a second copy of the row with opposite signs: x > t, or -x < -t.
-        self._columns = features + nan_left * self._n_features
-        with np.errstate(over="ignore"):
-            self._thresholds = np.where(nan_left, np.nextafter(-thresholds, -np.inf), thresholds)
+        # No question is answered with yes of what is missing. So a split that sends it to the left
+        # is asked in the negative. A threshold of infinity parts the known from the missing.
+        features, thresholds, nan_left = zip((0, np.nan, False), *distinct, strict=True)
+        self.questions = Questions.of(features, thresholds, above=nan_left)
         self._slots = slots.ravel()
 
     def _tabulate_outputs(self, trees: Sequence[Tree]) -> None:
-        """Tabulate each tree's SHAP values and, in the last column, its margin."""
+        """Tabulate each tree's margin, and its SHAP values in as many columns as any tree needs."""
         self._offsets = np.cumsum([0, *(1 << tree.n_splits for tree in trees)])
-        width = max(len(np.unique(tree.split_feature)) for tree in trees)
-        self._outputs = np.zeros((self._offsets[-1], width + 1))
-        # The margin, and columns that a tree does not need, fall into one bin too many.
-        bins = np.full((len(trees), width + 1), self._n_features, dtype=np.intp)
+        width = max(1, *(len(np.unique(tree.split_feature)) for tree in trees))
+        self._margins = np.zeros(self._offsets[-1])
+        self._values = np.zeros((self._offsets[-1], width))
+        # Columns that a tree does not need add zero to the first feature, which changes nothing.
+        bins = np.zeros((len(trees), width), dtype=np.intp)
         self.baseline = 0.0
         for number, tree in enumerate(trees):
             used = np.unique(tree.split_feature)
             values = _values_by_known_features(tree)
-            table = self._outputs[self._offsets[number] : self._offsets[number + 1]]
+            rows = slice(self._offsets[number], self._offsets[number + 1])
             # In the order of the answers, of which some are in the negative.
             values = values[np.arange(len(values)) ^ _bits(tree.nan_goes_left)]
-            table[:, : len(used)] = values @ _shapley_weights(len(used))
-            table[:, -1] = values[:, -1]
+            self._values[rows, : len(used)] = values @ _shapley_weights(len(used))
+            self._margins[rows] = values[:, -1]
             bins[number, : len(used)] = used
             self.baseline += float(values[0, 0])
         self._offsets = self._offsets[:-1]
         self._bins = bins.ravel()
 
-    def outputs(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def outputs(
+        self, X: FloatArray, answers: BoolArray | None = None
+    ) -> tuple[FloatArray, FloatArray]:
         """Return what each tree and each feature gives to patients' margins.
 
         Parameters
@@ -90,6 +91,8 @@ class TreeTables:
         X : ndarray of float64, shape (p,) or (n, p)
             Features of one patient or several, finite, or NaN where unknown. What comes of a
             patient does not depend on the others, to the last bit.
+        answers : ndarray of bool, shape (q,) or (n, q), optional
+            To `questions`, where they are known.
 
         Returns
         -------
@@ -98,17 +101,17 @@ class TreeTables:
         by_feature : ndarray of float64, of the shape of X
             SHAP values; with `baseline`, the sum is the margin.
         """
-        answers = np.concatenate([X, -X], axis=-1).take(self._columns, axis=-1) <= self._thresholds
-        packed = np.packbits(answers.take(self._slots, axis=-1))
-        rows = packed.reshape(*X.shape[:-1], -1) + self._offsets
-        outputs: FloatArray = self._outputs.take(rows, axis=0)
+        answers = self.questions.answers(X) if answers is None else answers
+        rows = np.packbits(answers.take(self._slots, axis=-1), axis=-1) + self._offsets
+        by_tree, values = self._margins.take(rows), self._values.take(rows, axis=0)
         if X.ndim == 1:
-            return outputs[:, -1], self._sums(outputs)
-        return outputs[..., -1], np.array([self._sums(each) for each in outputs])
+            return by_tree, self._sums(values)
+        return by_tree, np.array([self._sums(each) for each in values])
 
-    def _sums(self, outputs: FloatArray) -> FloatArray:
-        sums = np.bincount(self._bins, outputs.ravel(), self._n_features + 1)
-        by_feature: FloatArray = sums[:-1].astype(np.float64, copy=False)
+    def _sums(self, values: FloatArray) -> FloatArray:
+        # Weighted counts are real numbers, of which NumPy's own types know nothing.
+        sums: Any = np.bincount(self._bins, values.ravel(), self._n_features)
+        by_feature: FloatArray = sums
         return by_feature
 
 

@@ -191,7 +191,9 @@ def count_abstained(
     reference = TrainingReference(document.features)
     others = table.rows_of(patients.X, patients.y, patients.site)
     rows = served_rows(table, predictor, others).X
-    return sum(reason_to_abstain(row, document, reference) is not None for row in rows)
+    return sum(
+        reason_to_abstain(reference.compared(row), document, reference) is not None for row in rows
+    )
 
 
 def _refitted_log_odds(

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from serving.abstention import TrainingReference
 from serving.booster_text import FloatArray
 from serving.model_document import ModelDocument
@@ -57,9 +59,10 @@ class Likeness:
 def likeness(row: FloatArray, document: ModelDocument) -> Likeness:
     """Return how unlike the training patients of a model a row of features is."""
     reference, rule = TrainingReference(document.features), document.abstention
+    unknown = np.isnan(row)
     return Likeness(
-        distance=float(reference.distance(row)),
+        distance=float(reference.distance(row, unknown)),
         limit=rule.maximum_distance,
-        missing_percent=100 * float(reference.missing_importance(row)),
+        missing_percent=100 * float(reference.missing_importance(unknown)),
         missing_limit_percent=100 * rule.maximum_missing_importance,
     )

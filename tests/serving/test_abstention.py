@@ -1,11 +1,13 @@
 """Distance from the training cohort, what is missing, and the rule that declines to answer."""
 
+from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
 import pytest
 
-from serving.abstention import TrainingReference, reason_to_abstain
+from serving.abstention import Compared, TrainingReference, reason_to_abstain
+from serving.booster_text import FloatArray
 from serving.model_document import FeatureDocument, ModelDocument, ReferenceDistribution
 from serving.predictor import ResponsePredictor
 
@@ -56,40 +58,48 @@ REFERENCE = TrainingReference(FEATURES)
 UNKNOWN = [np.nan] * 5
 
 
+def compared(row: Sequence[float]) -> Compared:
+    return REFERENCE.compared(np.array(row, dtype=np.float64))
+
+
+def distance(X: FloatArray) -> FloatArray:
+    return REFERENCE.distance(X, np.isnan(X))
+
+
 def test_distance_is_a_root_mean_square_of_standard_deviations() -> None:
     X = np.array([[50.0, 0.0, 0.0, 1.0, np.nan], [80.0, 6.0, 0.0, 1.0, np.nan]])
-    assert REFERENCE.distance(X) == pytest.approx([0.0, np.sqrt((9 + 9 + 0) / 3)], rel=1e-3)
+    assert distance(X) == pytest.approx([0.0, np.sqrt((9 + 9 + 0) / 3)], rel=1e-3)
 
 
 def test_an_unknown_feature_counts_as_in_a_typical_patient() -> None:
     X = np.array([[80.0, 6.0, np.nan, 1.0, np.nan], [80.0, *UNKNOWN[1:]], UNKNOWN])
     expected = np.sqrt(np.array([9 + 9 + 1, 9 + 1 + 1, 3]) / 3)
-    assert REFERENCE.distance(X) == pytest.approx(expected, rel=1e-3)
-    assert REFERENCE.distance(X[0]) == REFERENCE.distance(X)[0]
+    assert distance(X) == pytest.approx(expected, rel=1e-3)
+    assert distance(X[0]) == distance(X)[0]
 
 
 def test_a_rare_yes_is_about_three_standard_deviations_away() -> None:
     X = np.array([[50.0, 0.0, 1.0, np.nan, np.nan]])
     expected = 2 * NormalDist().inv_cdf(0.95) / np.sqrt(3)
-    assert REFERENCE.distance(X)[0] == pytest.approx(expected, rel=1e-3)
+    assert distance(X)[0] == pytest.approx(expected, rel=1e-3)
 
 
 def test_constant_and_never_known_features_do_not_count() -> None:
     near = np.array([[60.0, np.nan, np.nan, np.nan, np.nan]])
     far = np.array([[60.0, np.nan, np.nan, 1e9, 1e9]])
-    assert REFERENCE.distance(near) == REFERENCE.distance(far)
-    assert REFERENCE.unaccepted(far[0]) is None
+    assert distance(near) == distance(far)
+    assert REFERENCE.unaccepted(REFERENCE.compared(far[0])) is None
 
 
 def test_a_patient_of_whom_nothing_is_known_lacks_everything() -> None:
-    assert REFERENCE.missing_importance(np.array([UNKNOWN])) == pytest.approx([1.0])
+    assert REFERENCE.missing_importance(np.isnan([UNKNOWN])) == pytest.approx([1.0])
 
 
 def test_a_typical_training_patient_lies_at_one() -> None:
     rng = np.random.default_rng(1)
     X = np.full((4000, 5), np.nan)
     X[:, 0], X[:, 1] = rng.normal(50, 10, 4000), rng.normal(0, 2, 4000)
-    assert np.sqrt(np.mean(REFERENCE.distance(X) ** 2)) == pytest.approx(1.0, abs=0.03)
+    assert np.sqrt(np.mean(distance(X) ** 2)) == pytest.approx(1.0, abs=0.03)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +109,7 @@ def test_a_typical_training_patient_lies_at_one() -> None:
 def test_one_value_outside_what_is_accepted_is_found(
     age: float, score: float, column: int | None
 ) -> None:
-    assert REFERENCE.unaccepted(np.array([age, score, *UNKNOWN[2:]])) == column
+    assert REFERENCE.unaccepted(compared([age, score, *UNKNOWN[2:]])) == column
 
 
 @pytest.fixture
@@ -126,7 +136,7 @@ def document(predictor: ResponsePredictor) -> ModelDocument:
 def test_the_rules_decline_beyond_their_limits_only(
     document: ModelDocument, row: list[float], code: str | None, field: str | None
 ) -> None:
-    notice = reason_to_abstain(np.array(row), document, REFERENCE)
+    notice = reason_to_abstain(compared(row), document, REFERENCE)
     assert (notice.code if notice else None) == code
     assert (notice.field if notice else None) == field
 
@@ -135,7 +145,7 @@ def test_the_rules_decline_beyond_their_limits_only(
 def test_the_reason_names_the_input_and_its_limit_and_not_the_value(
     document: ModelDocument, age: float, words: str
 ) -> None:
-    notice = reason_to_abstain(np.array([age, 0, 0, 1, np.nan]), document, REFERENCE)
+    notice = reason_to_abstain(compared([age, 0, 0, 1, np.nan]), document, REFERENCE)
     assert notice is not None
     assert f"Age is {words}" in notice.message
     assert str(age) not in notice.message
@@ -143,8 +153,8 @@ def test_the_reason_names_the_input_and_its_limit_and_not_the_value(
 
 def test_a_model_of_the_base_rate_misses_nothing(document: ModelDocument) -> None:
     flat = document.model_copy(update={"booster": None})
-    assert reason_to_abstain(np.array(UNKNOWN), flat, REFERENCE) is None
-    unlike = reason_to_abstain(np.array([96, *UNKNOWN[1:]]), flat, REFERENCE)
+    assert reason_to_abstain(compared(UNKNOWN), flat, REFERENCE) is None
+    unlike = reason_to_abstain(compared([96, *UNKNOWN[1:]]), flat, REFERENCE)
     assert unlike is not None
     assert unlike.field == "age"
 
@@ -152,6 +162,6 @@ def test_a_model_of_the_base_rate_misses_nothing(document: ModelDocument) -> Non
 def test_a_model_that_never_answers_says_its_own_reason(document: ModelDocument) -> None:
     rule = document.abstention.model_copy(update={"always": "Only 6 patients responded."})
     never = document.model_copy(update={"abstention": rule})
-    notice = reason_to_abstain(np.array(UNKNOWN), never, REFERENCE)
+    notice = reason_to_abstain(compared(UNKNOWN), never, REFERENCE)
     assert notice is not None
     assert (notice.code, notice.message) == ("model_always_abstains", "Only 6 patients responded.")

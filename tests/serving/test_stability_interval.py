@@ -8,36 +8,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from replicate_tables import random_table, with_spread
 
 from data_schemas.errors import ModelError
 from data_schemas.patient import Patient
 from features.patient_rows import patient_row
 from serving.booster_text import FloatArray
 from serving.calibrated_trees import expit
-from serving.model_document import IntervalDocument, SpreadDocument
+from serving.model_document import SpreadDocument
 from serving.predictor import SPREAD_FILE, ResponsePredictor
 from serving.stability_interval import ReplicateSpread, SpreadTable
-
-N_REPLICATES = 40
-
-
-def random_table(n_features: int, seed: int = 0, replicates: int = N_REPLICATES) -> SpreadTable:
-    rng = np.random.default_rng(seed)
-    cuts = [np.unique(rng.normal(size=number % 4).round(2)) for number in range(n_features)]
-    return SpreadTable(
-        cuts=cuts,
-        start=rng.integers(-300, 300, replicates),
-        steps=rng.integers(-50, 50, (sum(map(len, cuts)), replicates)),
-        unknown=rng.integers(-50, 50, (n_features, replicates)),
-    )
-
-
-def with_spread(predictor: ResponsePredictor, table: SpreadTable) -> ResponsePredictor:
-    text = table.to_text()
-    spread = SpreadDocument.of(text, table.n_replicates)
-    return predictor.with_interval(
-        IntervalDocument(method="stability interval", level=0.9, spread=spread), text
-    )
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +38,9 @@ def test_sums_are_those_of_the_steps_one_by_one(n_features: int, seed: int) -> N
             expected += table.steps[at] * (row[column] >= cut)
             at += 1
         expected += table.unknown[column] * np.isnan(row[column])
-    found = ReplicateSpread(table).around(0.25, row)
-    np.testing.assert_array_equal(found, 0.25 + expected / 1000)
+    spread = ReplicateSpread(table)
+    np.testing.assert_array_equal(spread.thousandths(row), expected)
+    np.testing.assert_array_equal(spread.thousandths(np.array([-row, row]))[1], expected)
 
 
 @given(st.integers(1, 12), st.integers(0, 1000))
@@ -72,7 +53,7 @@ def test_a_table_without_any_cut_is_one() -> None:
     none, ones = np.empty((0, 2), dtype=np.int64), np.ones((1, 2), dtype=np.int64)
     text = SpreadTable([np.empty(0)], np.array([5, -5]), none, ones).to_text()
     spread = ReplicateSpread(SpreadTable.from_text(text, 1))
-    assert spread.around(0.0, np.array([np.nan])).tolist() == [0.006, -0.004]
+    assert spread.thousandths(np.array([np.nan])).tolist() == [6, -4]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +103,9 @@ def test_the_interval_is_the_central_part_and_holds_the_answer(
             continue
         row = patient_row(patient, stable.features)
         log_odds = float(stable.log_odds([row])[0])
-        lower, upper = np.quantile(replicates.around(log_odds, row), [0.05, 0.95])
+        lower, upper = np.quantile(
+            log_odds + replicates.thousandths(row).astype(float) / 1000, [0.05, 0.95]
+        )
         assert answer.interval.lower == pytest.approx(expit(min(lower, log_odds)), abs=1e-12)
         assert answer.interval.upper == pytest.approx(expit(max(upper, log_odds)), abs=1e-12)
         assert answer.interval.lower <= answer.response_probability <= answer.interval.upper

@@ -102,7 +102,7 @@ def distance_limit(reference: TrainingReference, X: FloatArray, factor: float) -
     `factor` is multiplied by `1 + 4 / sqrt(n)`: the fewer they are, the closer the percentiles lie
     to the very patients whose distances are taken.
     """
-    distances = np.sort(reference.distance(X))
+    distances = np.sort(reference.distance(X, np.isnan(X)))
     n = len(distances)
     place = max(0, min(round(0.99 * (n - 1)), n - SHARED_BY))
     limit = factor * _widening(n) * float(distances[place])

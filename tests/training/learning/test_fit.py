@@ -82,7 +82,7 @@ def test_nearly_all_training_patients_are_answered_and_an_absurd_one_is_not(
 ) -> None:
     X = table.X[:, columns(table, fitted)]
     reference = TrainingReference(fitted.document.features)
-    reasons = [reason_to_abstain(row, fitted.document, reference) for row in X]
+    reasons = [reason_to_abstain(reference.compared(row), fitted.document, reference) for row in X]
     assert sum(reason is not None for reason in reasons) <= 0.02 * len(X)
     absurd = Patient(age_years=12, failed_trials=30, depression_instrument="HDRS-17",
                      depression_total=28, benzodiazepine=False)  # fmt: skip
@@ -98,7 +98,9 @@ def test_a_connectome_of_the_wrong_sign_is_unlike_training(
     networks = np.array([feature.group == "connectivity" for feature in fitted.features])
     reference = TrainingReference(fitted.document.features)
     for row in table.X[table.has_connectome][:40, used]:
-        reason = reason_to_abstain(np.where(networks, -row, row), fitted.document, reference)
+        reason = reason_to_abstain(
+            reference.compared(np.where(networks, -row, row)), fitted.document, reference
+        )
         assert reason is not None
         assert reason.code == "unlike_training"
 

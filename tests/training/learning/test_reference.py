@@ -161,7 +161,7 @@ def test_nearly_all_training_patients_lie_within_the_limit_of_distance(n: int) -
     X = np.random.default_rng(n).normal(size=(n, 20))
     reference = TrainingReference([feature(column) for column in X.T])
     limit = distance_limit(reference, X, 1.1)
-    distances = reference.distance(X)
+    distances = reference.distance(X, np.isnan(X))
     assert np.mean(distances > limit) < 0.01
     assert limit < 2.5
     assert limit == round(limit, 1)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from stability_study import StabilityStudy, served_ends
 
-from serving.stability_interval import ReplicateSpread
+from serving.stability_interval import THOUSANDTHS, ReplicateSpread
 from training.learning.fit import fit_predictor
 from training.learning.models import BASE_RATE
 from training.stability.cuts import FEWEST_BEYOND_A_CUT, cuts_of
@@ -69,7 +69,7 @@ def test_sums_of_steps_are_found_exactly() -> None:
     truth = 0.3 * (X[:, [0]] >= 0) - 0.2 * (X[:, [1]] >= 0.5) + 0.1 * np.isnan(X[:, [2]])
     distance = truth * rng.normal(size=5) + rng.normal(size=5)
     spread = ReplicateSpread(fit_spread(X, distance, cuts))
-    found = np.array([spread.around(0.0, row) for row in X[:200]])
+    found = np.array([spread.thousandths(row) for row in X[:200]]) / THOUSANDTHS
     # Ridge and rounding to thousandths.
     np.testing.assert_allclose(found, distance[:200], atol=0.01)
 
@@ -80,7 +80,7 @@ def test_what_sums_leave_out_is_given_back_as_spread() -> None:
     interaction = np.sign(X[:, [0]] * X[:, [1]])
     distance = (X[:, [0]] > 0) * rng.normal(size=60) + 0.5 * interaction * rng.normal(size=60)
     spread = ReplicateSpread(fit_spread(X, distance, [np.array([0.0])] * 2))
-    found = np.array([spread.around(0.0, row) for row in X])
+    found = spread.thousandths(X) / THOUSANDTHS
     assert np.var(found, axis=1).mean() == pytest.approx(np.var(distance, axis=1).mean(), rel=0.02)
 
 
