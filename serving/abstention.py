@@ -15,6 +15,8 @@ from serving.questions import BoolArray, Questions, just_below
 _SDS_P25_P75 = 1.3490
 _SDS_P5_P95 = 3.2897
 _SDS_P1_P99 = 4.6527
+# More than the order in which shares of 1 are added up can change their sum.
+_ROUNDING = 1e-9
 
 
 class Compared(NamedTuple):
@@ -27,15 +29,20 @@ class Compared(NamedTuple):
     unknown : ndarray of bool, shape (p,)
     unusual : list of int
         The columns whose values lie outside the usual range in training.
+    lacking : list of int
+        The important columns whose values are unknown.
     """
 
     row: FloatArray
     unknown: BoolArray
     unusual: list[int]
+    lacking: list[int]
 
 
 class TrainingReference:
-    """The training percentiles of a model's features, as arrays of shape (p,).
+    """The training percentiles of a model's features, and how much the model leans on each.
+
+    A feature is important when it carries more than an equal share of the contributions.
 
     Parameters
     ----------
@@ -44,24 +51,29 @@ class TrainingReference:
 
     Attributes
     ----------
-    importance : ndarray of float, shape (p,)
-        Share of each feature in the mean absolute contributions.
-    is_important : ndarray of bool, shape (p,)
-        Where that is more than an equal share.
     questions : Questions
-        Of each feature, whether it lies below its usual range in training, and whether above.
+        Of each feature, whether it lies below its usual range in training, and whether above; then,
+        of the important ones, whether they are known.
     """
 
     def __init__(self, features: Sequence[FeatureDocument]) -> None:
         known = [feature.reference for feature in features]
-        self.importance = np.array([feature.importance for feature in features])
-        self.is_important = self.importance > 1.0 / max(1, len(features))
+        self._importance = np.array([feature.importance for feature in features])
+        self._shares: list[float] = self._importance.tolist()
+        important = self._importance > 1.0 / max(1, len(features))
+        self._important: list[int] = important.nonzero()[0].tolist()
+        self._unimportance = float(self._importance[~important].sum())
         lowest, highest = _column(known, "lowest_usual"), _column(known, "highest_usual")
-        self.questions = Questions.of(
+        sides = Questions.of(
             np.repeat(np.arange(len(features)), 2),
             np.stack([just_below(lowest), highest], axis=1).ravel(),
             above=np.tile([False, True], len(features)),
         )
+        is_known = np.full(len(self._important), -np.inf)
+        self.questions = Questions.joined(
+            [sides, Questions.of(self._important, is_known, above=True)]
+        )
+        self._n_sides = len(sides)
         self._lowest_accepted = _column(known, "lowest_accepted")
         self._highest_accepted = _column(known, "highest_accepted")
         scale = np.array([0.0 if each is None else _robust_sd(each) for each in known])
@@ -77,12 +89,15 @@ class TrainingReference:
         ----------
         row : ndarray of float64, shape (p,)
             Features, NaN where unknown.
-        answers : ndarray of bool, shape (2 p,), optional
+        answers : ndarray of bool, shape (q,), optional
             To `questions`, where they are known.
         """
         answers = self.questions.answers(row) if answers is None else answers
-        unusual = [place // 2 for place in answers.nonzero()[0].tolist()]
-        return Compared(row, np.isnan(row), unusual)
+        # Of most patients nothing is unusual, and bytes are searched faster than arrays.
+        asked = answers.tobytes()
+        unusual = [place // 2 for place in _places(1, asked[: self._n_sides])]
+        lacking = [self._important[place] for place in _places(0, asked[self._n_sides :])]
+        return Compared(row, np.isnan(row), unusual, lacking)
 
     def distance(self, X: FloatArray, unknown: BoolArray) -> FloatArray:
         """Return how far each patient lies from the middle of the training cohort.
@@ -115,8 +130,16 @@ class TrainingReference:
 
     def missing_importance(self, unknown: BoolArray) -> FloatArray:
         """Return the share of the model's importance that each patient lacks, shape (n,) or ()."""
-        missing: FloatArray = unknown.dot(self.importance)
+        missing: FloatArray = unknown.dot(self._importance)
         return missing
+
+    def lacks_more(self, patient: Compared, share: float) -> bool:
+        """Return whether a patient lacks more than a share of the model's importance."""
+        # Seldom so, and never where it is not so of one of whom nothing unimportant is known.
+        at_most = self._unimportance + sum([self._shares[column] for column in patient.lacking])
+        if at_most < share - _ROUNDING:
+            return False
+        return bool(self.missing_importance(patient.unknown) > share)
 
     def unaccepted(self, patient: Compared) -> int | None:
         """Return the first column whose value lies outside its accepted range, or None.
@@ -130,6 +153,10 @@ class TrainingReference:
             if value < self._lowest_accepted[column] or value > self._highest_accepted[column]:
                 return column
         return None
+
+
+def _places(sought: int, asked: bytes) -> list[int]:
+    return [place for place, each in enumerate(asked) if each == sought] if sought in asked else []
 
 
 def _column(known: Sequence[ReferenceDistribution | None], name: str) -> FloatArray:
@@ -165,8 +192,9 @@ def reason_to_abstain(
     rule = document.abstention
     if rule.always is not None:
         return Notice(code="model_always_abstains", message=rule.always)
-    missing = reference.missing_importance(patient.unknown)
-    if missing > rule.maximum_missing_importance and not document.serves_base_rate:
+    if not document.serves_base_rate and reference.lacks_more(
+        patient, rule.maximum_missing_importance
+    ):
         return Notice(
             code="too_much_missing",
             message="The model does not answer: inputs that make up more than "

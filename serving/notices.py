@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from data_schemas.patient import Patient
 from data_schemas.prediction import Notice
-from serving.abstention import Compared, TrainingReference
+from serving.abstention import Compared
 from serving.asked_units import asked_range
 from serving.model_document import FeatureDocument, ModelDocument
 
@@ -73,19 +73,18 @@ def _processing_unknown(patient: Patient, document: ModelDocument) -> bool:
 
 
 def input_notices(
-    patient: Compared, document: ModelDocument, reference: TrainingReference, *, connectome: bool
+    patient: Compared, document: ModelDocument, *, connectome: bool
 ) -> Iterator[Notice]:
     """Yield a notice for each input that is out of the training range, or missing and important.
 
-    The training range is the usual one of the feature's `ReferenceDistribution`. An input is
-    important when it carries more than an equal share of the contributions. Without a usable
+    The training range is the usual one of the feature's `ReferenceDistribution`. Without a usable
     connectome the features made of it are not named one by one.
 
     Parameters
     ----------
     patient : Compared
-        By the reference.
-    document, reference : ModelDocument, TrainingReference
+        With the model's training cohort.
+    document : ModelDocument
         Of the model.
     connectome : bool
         Whether the patient's connectome is used.
@@ -94,7 +93,7 @@ def input_notices(
         yield _out_of_range(document.features[column], document)
     if document.serves_base_rate:
         return
-    for column in (patient.unknown & reference.is_important).nonzero()[0].tolist():
+    for column in patient.lacking:
         feature = document.features[column]
         if connectome or feature.domain != "networks":
             yield _missing(feature.name, feature.label)

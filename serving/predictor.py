@@ -350,7 +350,7 @@ class ResponsePredictor:
         )
         return (
             *site_notices(patient, self.document),
-            *input_notices(compared, self.document, self._reference, connectome=used),
+            *input_notices(compared, self.document, connectome=used),
             *about_connectome,
             *(self._scanners.notices(patient) if used and self._uses_connectome else ()),
             *self._standing_notices,

@@ -102,7 +102,8 @@ class TreeTables:
             SHAP values; with `baseline`, the sum is the margin.
         """
         answers = self.questions.answers(X) if answers is None else answers
-        rows = np.packbits(answers.take(self._slots, axis=-1), axis=-1) + self._offsets
+        decisions = np.packbits(answers.take(self._slots, axis=-1))
+        rows = decisions.reshape(*X.shape[:-1], -1) + self._offsets
         by_tree, values = self._margins.take(rows), self._values.take(rows, axis=0)
         if X.ndim == 1:
             return by_tree, self._sums(values)
