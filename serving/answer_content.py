@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from data_schemas.prediction import Interval, ModelIdentity, Notice, PredictionOutcome
+from data_schemas.prediction import ModelIdentity, Notice, PredictionOutcome
 from serving.booster_text import FloatArray
+from serving.calibrated_trees import IntervalContent
 from serving.model_document import ModelDocument
 
 Content = dict[str, Any]
@@ -74,13 +75,13 @@ class AnswerContents:
         self,
         notices: Sequence[Notice],
         probability: float | None = None,
-        interval: Interval | None = None,
+        interval: IntervalContent | None = None,
         contributions: Sequence[Content] = (),
     ) -> Content:
         """Return the content of a `Prediction`; without a probability the model abstains."""
         return {
             "response_probability": probability,
-            "interval": interval and vars(interval).copy(),
+            "interval": interval,
             "base_rate": self._base_rate,
             "baseline_log_odds": self._baseline_log_odds,
             "contributions": contributions,

@@ -3,19 +3,27 @@
 import hashlib
 from collections.abc import Sequence
 from math import exp, log
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
 from data_schemas.errors import ModelError
-from data_schemas.prediction import Interval
 from serving.boosted_trees import LightGBMTrees, boosted_trees
 from serving.booster_text import FloatArray
 from serving.model_document import BoosterDocument, ModelDocument
 from serving.questions import NO_QUESTIONS, BoolArray, Questions
 from serving.stability_interval import THOUSANDTHS, ReplicateSpread, SpreadTable
 from serving.tree_tables import TreeTables
+
+
+class IntervalContent(TypedDict):
+    """The JSON content of an `Interval`, whose making would cost as much as the trees."""
+
+    lower: float
+    upper: float
+    level: float
+    method: str
 
 
 class Explained(NamedTuple):
@@ -26,14 +34,14 @@ class Explained(NamedTuple):
     log_odds : float
     contributions : ndarray of float64, shape (p,)
         `baseline_log_odds + contributions.sum()` is `log_odds`.
-    interval : Interval or None
+    interval : IntervalContent or None
         Central part of the probabilities of the pipeline's replicates or, where the model has
         none, of the bags; None where there are no bags either. It holds the probability.
     """
 
     log_odds: float
     contributions: FloatArray
-    interval: Interval | None
+    interval: IntervalContent | None
 
 
 class CalibratedTrees:
@@ -126,19 +134,19 @@ class CalibratedTrees:
         spread.sort()
         return log_odds.tolist(), contributions, spread.take(self._places, axis=-1).tolist()
 
-    def _interval(self, ends: Sequence[float], log_odds: float) -> Interval:
+    def _interval(self, ends: Sequence[float], log_odds: float) -> IntervalContent:
         if self._replicates is not None:
             ends = [log_odds + each / THOUSANDTHS for each in ends]
         low, next_to_low, high, next_to_high = ends
         lower = low + self._beyond[0] * (next_to_low - low)
         upper = high + self._beyond[1] * (next_to_high - high)
         # What is served may lie outside the quantiles; the interval holds it.
-        return Interval(
-            lower=expit(min(lower, log_odds)),
-            upper=expit(max(upper, log_odds)),
-            level=self._level,
-            method=self._method,
-        )
+        return {
+            "lower": expit(min(lower, log_odds)),
+            "upper": expit(max(upper, log_odds)),
+            "level": self._level,
+            "method": self._method,
+        }
 
 
 def expit(log_odds: float) -> float:

@@ -62,10 +62,10 @@ def test_interval_is_the_quantiles_of_the_bags_probabilities(
     for number, row in enumerate(rows):
         own, _, interval = trees.explained(row)
         assert interval is not None
-        assert interval.level == 0.9
-        assert logit(interval.lower) == pytest.approx(min(lower[number], own), abs=1e-9)
-        assert logit(interval.upper) == pytest.approx(max(upper[number], own), abs=1e-9)
-        assert interval.lower < interval.upper
+        assert interval["level"] == 0.9
+        assert logit(interval["lower"]) == pytest.approx(min(lower[number], own), abs=1e-9)
+        assert logit(interval["upper"]) == pytest.approx(max(upper[number], own), abs=1e-9)
+        assert interval["lower"] < interval["upper"]
 
 
 def test_a_slope_of_zero_serves_one_probability(
