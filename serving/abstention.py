@@ -123,7 +123,7 @@ class TrainingReference:
         """
         deviations = X * self._precision
         deviations -= self._middle
-        deviations[unknown] = 1.0
+        np.putmask(deviations, unknown, 1.0)
         deviations *= deviations
         distance: FloatArray = np.sqrt(deviations.dot(self._weight))
         return distance

@@ -40,7 +40,8 @@ class LightGBMTrees:
         rows = np.atleast_2d(X)
         predicted = self._booster.predict(rows, pred_leaf=True, num_threads=1)
         leaves = np.asarray(predicted, dtype=np.intp).reshape(*X.shape[:-1], -1)
-        by_feature = self._contributions(rows)[:, :-1].reshape(X.shape)
+        # Adding zero turns -0.0 into 0.0.
+        by_feature = self._contributions(rows)[:, :-1].reshape(X.shape) + 0.0
         return self._values[np.arange(leaves.shape[-1]), leaves], by_feature
 
 

@@ -84,7 +84,8 @@ class CalibratedTrees:
         self._places, self._beyond = _central_part(self._level, n_spread)
         asking = [each.questions for each in (self._trees, self._replicates) if each]
         self.questions = Questions.joined([NO_QUESTIONS, *asking])
-        self._n_of_trees = len(self._trees.questions) if self._trees else 0
+        n_of_trees = len(self._trees.questions) if self._trees else 0
+        self._of_replicates = slice(n_of_trees, len(self.questions))
         if self._trees is None:
             self._slope, self._intercept = 0.0, logit(document.base_rate)
             self.baseline_log_odds = self._intercept
@@ -101,38 +102,46 @@ class CalibratedTrees:
         row : ndarray of float64, shape (p,)
             Features, NaN where unknown.
         answers : ndarray of bool, shape (q,), optional
-            To `questions`, where they are known.
+            To `questions`, where they are known; others may follow.
         """
         if self._trees is None:
             return Explained(self._intercept, np.zeros(len(row)), None)
-        log_odds, contributions, ends = self._parts(self._trees, row, answers)
-        return Explained(log_odds, contributions, self._interval(ends, log_odds))
+        answers = self.questions.answers(row) if answers is None else answers
+        by_tree, by_feature = self._trees.outputs(row, answers)
+        log_odds = self._slope * float(np.add.reduce(by_tree)) + self._intercept
+        spread = self._spread(by_tree, row, answers[self._of_replicates])
+        spread.sort()
+        interval = self._interval(spread.take(self._places).tolist(), log_odds)
+        return Explained(log_odds, self._contributions(by_feature), interval)
 
     def explained_many(self, X: FloatArray, answers: BoolArray | None = None) -> list[Explained]:
         """Return what `explained` does, to the last bit, for each of n patients: (n, p)."""
         if self._trees is None:
             return [self.explained(row) for row in X]
-        log_odds, contributions, ends = self._parts(self._trees, X, answers)
-        return list(map(Explained, log_odds, contributions, map(self._interval, ends, log_odds)))
+        answers = self.questions.answers(X) if answers is None else answers
+        by_tree, by_feature = self._trees.outputs(X, answers)
+        log_odds = (self._slope * by_tree.sum(axis=1) + self._intercept).tolist()
+        spread = self._spread(by_tree, X, answers[:, self._of_replicates])
+        spread.sort(axis=1)
+        intervals = map(self._interval, spread.take(self._places, axis=1).tolist(), log_odds)
+        return list(map(Explained, log_odds, self._contributions(by_feature), intervals))
 
-    def _parts(
-        self, trees: TreeTables | LightGBMTrees, X: FloatArray, answers: BoolArray | None
-    ) -> tuple[Any, FloatArray, Any]:
-        """Return log-odds, contributions and what the interval is made of, of one or several."""
-        if answers is None:
-            answers = self.questions.answers(X)
-        by_tree, by_feature = trees.outputs(X, answers[..., : self._n_of_trees])
-        log_odds = self._slope * np.add.reduce(by_tree, axis=-1) + self._intercept
+    def _contributions(self, by_feature: FloatArray) -> FloatArray:
         contributions = self._slope * by_feature
-        contributions += 0.0  # turns -0.0 into 0.0
-        if self._replicates is None:
-            # Leaf values are already divided by the number of bags.
-            bags = by_tree.reshape(*X.shape[:-1], self._n_bags, -1).sum(axis=-1) * self._n_bags
-            spread = self._slope * bags + self._intercept
-        else:
-            spread = self._replicates.thousandths(X, answers[..., self._n_of_trees :])
-        spread.sort()
-        return log_odds.tolist(), contributions, spread.take(self._places, axis=-1).tolist()
+        if self._slope < 1:
+            contributions += 0.0  # what a slope of zero, or nearly so, made -0.0 becomes 0.0
+        return contributions
+
+    def _spread(
+        self, by_tree: FloatArray, X: FloatArray, answers: BoolArray
+    ) -> npt.NDArray[np.floating[Any]]:
+        """Return how the log-odds move: whole thousandths, or where there are bags, theirs."""
+        if self._replicates is not None:
+            return self._replicates.thousandths(X, answers)
+        # Leaf values are already divided by the number of bags.
+        bags = by_tree.reshape(*X.shape[:-1], self._n_bags, -1).sum(axis=-1) * self._n_bags
+        spread: FloatArray = self._slope * bags + self._intercept
+        return spread
 
     def _interval(self, ends: Sequence[float], log_odds: float) -> IntervalContent:
         if self._replicates is not None:

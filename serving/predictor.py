@@ -102,9 +102,8 @@ class ResponsePredictor:
         self._scanners = KnownScanners(document)
         self._reference = TrainingReference(document.features)
         self._model = CalibratedTrees(document, booster_text, spread_text)
-        # The first of them compare a patient with the training cohort.
-        self._questions = Questions.joined([self._reference.questions, self._model.questions])
-        self._n_comparing = len(self._reference.questions)
+        self._questions = Questions.joined([self._model.questions, self._reference.questions])
+        self._n_of_model = len(self._model.questions)
         self._standing_notices = standing_notices(document)
         self._contents = AnswerContents(document, self._model.baseline_log_odds)
 
@@ -323,12 +322,12 @@ class ResponsePredictor:
         used = patient if refusal is None else patient.model_copy(update=_NO_SCAN)
         row = self._scanners.without(self._rows.row(used, course), used)
         answers = self._questions.answers(row)
-        compared = self._reference.compared(row, answers[: self._n_comparing])
+        compared = self._reference.compared(row, answers[self._n_of_model :])
         reason = reason_to_abstain(compared, self.document, self._reference)
         notices = self._notices(patient, refusal, compared)
         if course is not None:
             notices = (*course_notices(course, self.document), *notices)
-        return _Read(row, answers[self._n_comparing :], notices, reason)
+        return _Read(row, answers, notices, reason)
 
     def _read_or_refused(self, patient: Patient) -> _Read | DataError:
         try:
@@ -345,16 +344,13 @@ class ResponsePredictor:
         self, patient: Patient, refusal: str | None, compared: Compared
     ) -> tuple[Notice, ...]:
         used = patient.scan is not None and refusal is None
-        about_connectome = (
-            connectome_notices(patient, self.document, refusal) if self._uses_connectome else ()
-        )
-        return (
-            *site_notices(patient, self.document),
-            *input_notices(compared, self.document, connectome=used),
-            *about_connectome,
-            *(self._scanners.notices(patient) if used and self._uses_connectome else ()),
-            *self._standing_notices,
-        )
+        notices = [*site_notices(patient, self.document)]
+        if compared.unusual or compared.lacking:
+            notices += input_notices(compared, self.document, connectome=used)
+        if self._uses_connectome:
+            notices += connectome_notices(patient, self.document, refusal)
+            notices += self._scanners.notices(patient) if used else ()
+        return (*notices, *self._standing_notices)
 
     def _content(self, read: _Read, explained: Explained | None, *, explain: bool) -> Content:
         if explained is None:

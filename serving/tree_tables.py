@@ -92,7 +92,7 @@ class TreeTables:
             Features of one patient or several, finite, or NaN where unknown. What comes of a
             patient does not depend on the others, to the last bit.
         answers : ndarray of bool, shape (q,) or (n, q), optional
-            To `questions`, where they are known.
+            To `questions`, where they are known; others may follow.
 
         Returns
         -------
@@ -102,14 +102,15 @@ class TreeTables:
             SHAP values; with `baseline`, the sum is the margin.
         """
         answers = self.questions.answers(X) if answers is None else answers
-        decisions = np.packbits(answers.take(self._slots, axis=-1))
-        rows = decisions.reshape(*X.shape[:-1], -1) + self._offsets
-        by_tree, values = self._margins.take(rows), self._values.take(rows, axis=0)
         if X.ndim == 1:
-            return by_tree, self._sums(values)
-        return by_tree, np.array([self._sums(each) for each in values])
+            rows = np.packbits(answers.take(self._slots)) + self._offsets
+            return self._margins.take(rows), self._sums(rows)
+        decisions = np.packbits(answers.take(self._slots, axis=1), axis=1)
+        many = decisions + self._offsets
+        return self._margins.take(many), np.array([self._sums(rows) for rows in many])
 
-    def _sums(self, values: FloatArray) -> FloatArray:
+    def _sums(self, rows: npt.NDArray[np.intp]) -> FloatArray:
+        values = self._values.take(rows, axis=0)
         # Weighted counts are real numbers, of which NumPy's own types know nothing.
         sums: Any = np.bincount(self._bins, values.ravel(), self._n_features)
         by_feature: FloatArray = sums

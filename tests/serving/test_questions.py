@@ -54,12 +54,12 @@ def edge_row(model: ResponsePredictor, picks: list[int]) -> FloatArray:
 def test_a_model_asks_at_once_what_its_parts_ask_alone(
     stable: ResponsePredictor, data: st.DataObject
 ) -> None:
-    p, n = len(stable.features), stable._n_comparing
+    p, n = len(stable.features), stable._n_of_model
     row = edge_row(stable, data.draw(st.lists(st.integers(0, 2**16), min_size=p, max_size=p)))
     answers = stable._questions.answers(row)
 
     together, alone = (
-        stable._model.explained(row, answers[n:]), stable._model.explained(row),
+        stable._model.explained(row, answers), stable._model.explained(row),
     )  # fmt: skip
     assert (together.log_odds, together.interval) == (alone.log_odds, alone.interval)
     np.testing.assert_array_equal(together.contributions, alone.contributions)
@@ -74,7 +74,7 @@ def test_a_model_asks_at_once_what_its_parts_ask_alone(
         for each in known
     ]
     usual = [not (x < low or x > high) for x, (low, high) in zip(row, ranges, strict=True)]
-    compared = stable._reference.compared(row, answers[:n])
+    compared = stable._reference.compared(row, answers[n:])
     assert compared.unusual == np.flatnonzero(np.logical_not(usual)).tolist()
     np.testing.assert_array_equal(compared.unknown, np.isnan(row))
     accepted = [
