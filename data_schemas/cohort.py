@@ -104,7 +104,8 @@ from data_schemas.cohort_tables import (
 from data_schemas.errors import ConfigurationError, FieldProblem
 from data_schemas.extra import ExtraDeclaration, ExtraMeaning
 from data_schemas.instruments import get_instrument
-from data_schemas.patient import ExtraName, post_treatment_reason
+from data_schemas.patient import ExtraName
+from data_schemas.patient_rules import post_treatment_reason
 from data_schemas.spec_errors import spec_problems
 
 TableName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]

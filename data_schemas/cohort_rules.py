@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from data_schemas.cohort_tables import CohortTable, Scalar, Source, resolve, units_like
 from data_schemas.errors import FieldProblem, did_you_mean, field_problems
 from data_schemas.instruments import INSTRUMENTS, Instrument
-from data_schemas.patient import Patient, post_treatment_reason
+from data_schemas.patient import Patient
+from data_schemas.patient_rules import post_treatment_reason
 
 Sources = Mapping[str, Source]
 Tables = dict[str, CohortTable]

@@ -4,22 +4,28 @@ Every field is optional; a missing one is unknown, never "no". Nothing measured 
 session may enter: such names are refused with the reason.
 """
 
-import re
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationInfo,
-    field_validator,
+    ModelWrapValidatorHandler,
+    ValidationError,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from data_schemas.connectome import Connectome
 from data_schemas.connectome_summary import ConnectomeSummary
-from data_schemas.errors import DataError, did_you_mean, field_error
 from data_schemas.instruments import INSTRUMENTS, get_instrument
+from data_schemas.patient_rules import (
+    SEVERITY_DOMAINS,
+    problems_between_fields,
+    refusal,
+    with_total_of_items,
+    without_what_is_known_later,
+)
 
 Sex = Literal["female", "male", "other"]
 Polarity = Literal["unipolar", "bipolar"]
@@ -31,52 +37,6 @@ Protocol = Literal["high_frequency", "itbs", "ctbs", "low_frequency", "bilateral
 Millimetres = Annotated[float, Field(ge=-120, le=120, allow_inf_nan=False)]
 ExtraName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
-
-SEVERITY_DOMAINS = ("depression", "obsessive_compulsive")
-
-# Longer names are refused as unknown; reading them whole would only cost time.
-LONGEST_NAME = 64
-
-_POST_TREATMENT = (
-    (
-        r"sessions?_(completed|received|delivered|attended)|n_?sessions_done",
-        "counts the sessions given",
-    ),
-    (
-        r"(^|_)(week|wk|session|visit|day|month)_?\d+(_|$)|_\d+_?(m|mo|months?|w|wks?|weeks?)(_|$)",
-        "was measured during or after treatment",
-    ),
-    (
-        r"(^|_)(post|final|end|endpoint|discharge|follow_?up|fu|outcome|after)(_|$)",
-        "was measured after treatment",
-    ),
-    (
-        r"(^|_)(change|improvement|delta|responder|responded|remitter|remitted)(_|$)",
-        "is derived from the outcome",
-    ),
-    (
-        r"(dropout|dropped_out|completer|early_improvement|protocol_switch)",
-        "depends on the course of treatment",
-    ),
-)
-
-
-def post_treatment_reason(name: str) -> str | None:
-    """Return why a name cannot be a baseline measurement, or None when nothing speaks against it.
-
-    Examples
-    --------
-    >>> post_treatment_reason("sessions_completed")
-    'counts the sessions given, which is known only after treatment has begun'
-    >>> post_treatment_reason("sessions_planned") is None
-    True
-    """
-    folded = re.sub(r"[^a-z0-9]+", "_", name[:LONGEST_NAME].casefold())
-    for pattern, reason in _POST_TREATMENT:
-        if re.search(pattern, folded):
-            return f"{reason}, which is known only after treatment has begun"
-    return None
-
 
 _RECORDED: Final = "clinic's record"
 _MANUAL: Final = "manual of the instrument"
@@ -261,57 +221,29 @@ class Patient(BaseModel):
         json_schema_extra={"source": "cohort.toml of the model's cohort"},
     )
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _refuse_what_is_known_later(cls, data: Any) -> Any:  # noqa: ANN401
+    def _fits_together(cls, data: Any, read: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401
+        """Check what no field can check alone, in one call, and list all that is wrong at once."""
+        problems: list[PydanticCustomError] = []
         if isinstance(data, dict):
-            names = [*data, *(data.get("extra") or {})] if _has_extra(data) else list(data)
-            fields = cls.model_fields
-            for name in names:
-                if name not in fields and (reason := post_treatment_reason(str(name))):
-                    raise field_error(str(name)[:LONGEST_NAME], f"{reason}; leave it out")
-        return data
-
-    @field_validator("depression_instrument", "anxiety_instrument")
-    @classmethod
-    def _instrument_is_known(cls, name: str | None, info: ValidationInfo) -> str | None:
-        if name is None or name in INSTRUMENTS:
-            return name
-        field = str(info.field_name)
-        allowed = _instruments_of(field.removesuffix("_instrument"))
-        problem = f"is not a known instrument.{did_you_mean(name, allowed)}"
-        raise field_error(field, problem, ", ".join(allowed))
-
-    @model_validator(mode="before")
-    @classmethod
-    def _total_from_items(cls, data: Any) -> Any:  # noqa: ANN401
-        if not isinstance(data, dict) or data.get("depression_items") is None:
-            return data
-        instrument = INSTRUMENTS.get(str(data.get("depression_instrument")))
-        items = data["depression_items"]
-        if instrument is None or not isinstance(items, list | tuple):
-            raise field_error("depression_items", "need a known depression_instrument and a list")
-        if not all(isinstance(item, int) and not isinstance(item, bool) for item in items):
-            raise field_error("depression_items", "must be whole numbers, all of them or none")
-        total = _checked_total(instrument.name, tuple(items))
-        given = data.get("depression_total")
-        if given is not None and given != total:
-            raise field_error("depression_total", "is not the sum of depression_items")
-        return {**data, "depression_total": total}
-
-    @model_validator(mode="after")
-    def _totals_fit_their_instruments(self) -> Self:
-        _check_total("depression", self.depression_instrument, self.depression_total)
-        _check_total("anxiety", self.anxiety_instrument, self.anxiety_total)
-        if (
-            self.onset_age_years is not None
-            and self.age_years is not None
-            and self.onset_age_years > self.age_years
-        ):
-            raise field_error("onset_age_years", "must not exceed age_years")
-        if self.connectome is not None and self.connectome_summary is not None:
-            raise field_error("connectome_summary", "stands beside a connectome; send only one")
-        return self
+            if data.get("extra") or not _FIELDS.issuperset(data):
+                data, problems = without_what_is_known_later(data, _FIELDS)
+            if data.get("depression_items") is not None:
+                data, found = with_total_of_items(data)
+                problems += found
+        try:
+            patient = read(data)
+        except ValidationError as error:
+            if isinstance(data, dict):
+                unread = {place for each in error.errors() for place in each["loc"][:1]}
+                rest = {name: data[name] for name in _FIELDS & data.keys() - unread}
+                problems += problems_between_fields(vars(read(rest)), unread)
+            raise refusal(cls.__name__, problems, error) from None
+        problems += problems_between_fields(vars(patient))
+        if problems:
+            raise refusal(cls.__name__, problems)
+        return patient
 
     @property
     def scan(self) -> Connectome | ConnectomeSummary | None:
@@ -357,35 +289,4 @@ class Patient(BaseModel):
         return 5 if points == 4 and self.psychotic_features else points
 
 
-def _has_extra(data: dict[Any, Any]) -> bool:
-    return isinstance(data.get("extra"), dict)
-
-
-def _checked_total(instrument_name: str, items: tuple[int, ...]) -> int:
-    try:
-        return get_instrument(instrument_name).total_from_items(items)
-    except DataError as error:
-        raise field_error("depression_items", error.message) from None
-
-
-def _instruments_of(kind: str) -> list[str]:
-    domains = ("anxiety",) if kind == "anxiety" else SEVERITY_DOMAINS
-    return [name for name, instrument in INSTRUMENTS.items() if instrument.domain in domains]
-
-
-def _check_total(domain: str, instrument_name: str | None, total: float | None) -> None:
-    if total is None:
-        return
-    if instrument_name is None:
-        raise field_error(f"{domain}_total", f"needs {domain}_instrument")
-    instrument = get_instrument(instrument_name)
-    allowed = _instruments_of(domain)
-    if instrument_name not in allowed:
-        problem = f"{instrument_name} does not measure {domain}"
-        raise field_error(f"{domain}_instrument", problem, ", ".join(allowed))
-    if not instrument.minimum <= total <= instrument.maximum:
-        raise field_error(
-            f"{domain}_total",
-            f"is out of range for {instrument_name}",
-            f"{instrument.minimum} to {instrument.maximum}",
-        )
+_FIELDS: Final = frozenset(Patient.model_fields)

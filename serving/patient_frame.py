@@ -26,8 +26,9 @@ import pandas as pd
 from pydantic import ValidationError
 
 from data_schemas.errors import DataError, FieldProblem, did_you_mean, field_problems
-from data_schemas.patient import Patient, post_treatment_reason
+from data_schemas.patient import Patient
 from data_schemas.patient_columns import COIL_SITE_COLUMNS, EXTRA_PREFIX, ITEM_COLUMNS
+from data_schemas.patient_rules import post_treatment_reason
 from data_schemas.prediction import Prediction
 
 ANSWER_COLUMNS: Final = (

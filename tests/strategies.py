@@ -10,7 +10,8 @@ from hypothesis.extra import numpy as hypothesis_numpy
 from data_schemas.connectome import Connectome
 from data_schemas.connectome_summary import ConnectomeSummary
 from data_schemas.instruments import INSTRUMENTS
-from data_schemas.patient import SEVERITY_DOMAINS, Patient
+from data_schemas.patient import Patient
+from data_schemas.patient_rules import SEVERITY_DOMAINS
 from features.atlas import NETWORKS
 from features.connectivity import CONNECTIVITY_NAMES
 

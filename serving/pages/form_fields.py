@@ -14,7 +14,8 @@ from pydantic import BaseModel
 from data_schemas.connectome import Connectome
 from data_schemas.extra import ExtraDeclaration
 from data_schemas.instruments import INSTRUMENTS, get_instrument
-from data_schemas.patient import SEVERITY_DOMAINS, Patient
+from data_schemas.patient import Patient
+from data_schemas.patient_rules import SEVERITY_DOMAINS
 from features.table import YES_NO
 from serving.known_scanners import named_features
 from serving.model_document import ModelDocument

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from data_schemas.errors import FieldProblem, field_problems
-from data_schemas.patient import Patient, post_treatment_reason
+from data_schemas.patient import Patient
+from data_schemas.patient_rules import post_treatment_reason
 
 STAGED: dict[str, Any] = {
     "episode_duration_months": 14,
@@ -19,10 +20,14 @@ STAGED: dict[str, Any] = {
 }
 
 
-def _problem(**given: object) -> FieldProblem:
+def _problems(**given: object) -> list[FieldProblem]:
     with pytest.raises(ValidationError) as caught:
         Patient.model_validate(given)
-    return field_problems(caught.value)[0]
+    return field_problems(caught.value, Patient)
+
+
+def _problem(**given: object) -> FieldProblem:
+    return _problems(**given)[0]
 
 
 def test_nothing_is_required_and_nothing_is_assumed() -> None:
@@ -82,6 +87,52 @@ def test_no_baseline_field_is_mistaken_for_a_later_one() -> None:
     assert [n for n in Patient.model_fields if post_treatment_reason(n)] == []
     assert post_treatment_reason("hads_depression") is None
     assert post_treatment_reason("stimsite_accumbens_fc") is None
+
+
+# None of them touches a field of another.
+_MISTAKES: tuple[dict[str, Any], ...] = (
+    {"sessions_completed": 12},
+    {"week_2_score": 9},
+    {"hight_cm": 170},
+    {"age_years": 430},
+    {"sex": "Xyzzy"},
+    {"depression_instrument": "PHQ-9", "depression_items": [1] * 8},
+    {"anxiety_instrument": "GAD-7", "anxiety_total": 30},
+    {"coil_site_mni_mm": [0, 431, 0]},
+    {"extra": {"final_weight_kg": 80.0, "Grip": 31.0}},
+    {"connectome": {"labels": ["a", "a"], "upper_triangle": [0.5]}},
+    {"failed_trials": 2.5},
+)
+
+
+@given(st.sets(st.integers(0, len(_MISTAKES) - 1), min_size=1))
+def test_all_that_is_wrong_is_said_at_once(chosen: set[int]) -> None:
+    record: dict[str, Any] = {}
+    expected: list[FieldProblem] = []
+    for number in sorted(chosen):
+        record |= _MISTAKES[number]
+        expected += _problems(**_MISTAKES[number])
+    found = _problems(**record)
+    assert sorted(found, key=str) == sorted(expected, key=str)
+
+
+@pytest.mark.parametrize(
+    ("given", "fields"),
+    [
+        ({"anxiety_instrument": 7, "anxiety_total": 11}, ["anxiety_instrument"]),
+        ({"anxiety_instrument": "GAD7", "anxiety_total": 99}, ["anxiety_instrument"]),
+        ({"age_years": 430, "onset_age_years": 50}, ["age_years"]),
+        ({"depression_total": 5, "anxiety_total": 5, "age_years": 30, "onset_age_years": 31},
+         ["depression_total", "anxiety_total", "onset_age_years"]),
+        ({"depression_instrument": "PHQ-9", "depression_items": [1, "x"], "depression_total": 9},
+         ["depression_items"]),
+        ({"depression_instrument": "PHQ-9", "depression_items": [1] * 9, "depression_total": "x"},
+         ["depression_total"]),
+        ({"final_total": 3, "extra": {"final_total": 3, "Week 1": 4}}, ["final_total", "Week 1"]),
+    ],
+)  # fmt: skip
+def test_one_mistake_is_said_once(given: dict[str, Any], fields: list[str]) -> None:
+    assert [problem.field for problem in _problems(**given)] == fields
 
 
 def test_total_comes_from_complete_items() -> None:

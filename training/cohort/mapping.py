@@ -11,7 +11,8 @@ from data_schemas.cohort_sections import ExtraMeasurement
 from data_schemas.cohort_tables import Source
 from data_schemas.errors import FieldProblem, field_problems
 from data_schemas.instruments import get_instrument
-from data_schemas.patient import SEVERITY_DOMAINS, Patient
+from data_schemas.patient import Patient
+from data_schemas.patient_rules import SEVERITY_DOMAINS
 from training.cohort.converting import Values, converted, field_values, mapped, optional
 from training.cohort.joining import Column, Study
 from training.cohort.records import Findings, Progress

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from data_schemas.cohort_rules import PATIENT_FIELDS
 from data_schemas.cohort_tables import TABLE_SUFFIXES, CohortTable, Source
 from data_schemas.errors import DataError, FieldProblem, did_you_mean, field_problems
-from data_schemas.patient import Patient, post_treatment_reason
+from data_schemas.patient import Patient
 from data_schemas.patient_columns import COIL_SITE_COLUMNS, EXTRA_PREFIX, ITEM_COLUMNS
+from data_schemas.patient_rules import post_treatment_reason
 from training.cohort.converting import field_values, numbers_of, optional
 from training.cohort.joining import Column
 from training.cohort.mapping import FieldColumn, PatientColumns, build_patients
