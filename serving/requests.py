@@ -1,7 +1,7 @@
 """Reading a request: bounded, parsed once, validated once, and refused without echoing it."""
 
 import json
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import orjson
 from pydantic import ValidationError
@@ -18,6 +18,12 @@ MAXIMUM_BATCH = 1000
 _LISTED_FIELDS = 50
 _MAXIMUM_NAMES = 200  # Patient has some forty fields
 _FIELD_NAME_LENGTH = 64
+_FIELDS = frozenset(Patient.model_fields)
+_LISTS = tuple(
+    name
+    for name, field in Patient.model_fields.items()
+    if any(get_origin(kind) is tuple for kind in get_args(field.annotation))
+)
 _JSON = "application/json"
 _PLAIN = "identity"
 
@@ -135,7 +141,10 @@ def parse_json(body: bytes) -> Any:  # noqa: ANN401
         raise RequestError(400, "invalid_json", message) from None
     # Every name is followed by a colon; more colons than names are either inside a text or mean
     # that a name stands twice, of which orjson keeps the last value in silence.
-    if body.count(b":") > _count_names(content) and _repeats_a_name(body):
+    colons = body.count(b":")
+    if isinstance(content, dict) and colons == len(content):
+        return content  # flat
+    if colons > _count_names(content) and _repeats_a_name(body):
         message = "The body names the same field twice in one object; send each once."
         raise RequestError(400, "duplicate_field", message)
     return content
@@ -176,7 +185,7 @@ def parse_patient(content: Any) -> Patient:  # noqa: ANN401
     RequestError
         422, naming each field, what is wrong with it and what is allowed.
     """
-    refuse_absurd_names(content)
+    refuse_absurd_names(content, _FIELDS)
     refuse_absurd_names(_inside(content, "extra"))
     refuse_absurd_names(_inside(_inside(content, "connectome_summary"), "values"))
     try:
@@ -191,11 +200,22 @@ def _inside(record: Any, name: str) -> Any:  # noqa: ANN401
     return record.get(name) if isinstance(record, dict) else None
 
 
-def refuse_absurd_names(record: Any) -> None:  # noqa: ANN401
-    """Refuse at once what would take long to refuse by name."""
-    if isinstance(record, dict) and (
-        len(record) > _MAXIMUM_NAMES or max(map(len, record), default=0) > _FIELD_NAME_LENGTH
-    ):
+def refuse_absurd_names(
+    record: Any,  # noqa: ANN401
+    known: frozenset[str] = frozenset(),
+) -> None:
+    """Refuse at once what would take long to refuse by name.
+
+    Parameters
+    ----------
+    record : object
+        As it was sent; nothing is said of what is no dictionary.
+    known : frozenset of str
+        Names that none of this can be said of.
+    """
+    if not isinstance(record, dict) or known.issuperset(record):
+        return
+    if len(record) > _MAXIMUM_NAMES or max(map(len, record)) > _FIELD_NAME_LENGTH:
         message = (
             f"A record may hold at most {_MAXIMUM_NAMES} fields, and a name at most "
             f"{_FIELD_NAME_LENGTH} characters; nothing was predicted."
@@ -207,16 +227,16 @@ def _with_tuples(content: Any) -> Any:  # noqa: ANN401
     """Return a record with tuples for its lists: JSON has no tuples, and strictness wants them."""
     if not isinstance(content, dict):
         return content
-    record = _one_level_of_tuples(content)
+    changed = _tuples_of(content, _LISTS)
     # No deeper: a body may nest connectomes a thousand times.
-    if isinstance(record.get("connectome"), dict):
-        record["connectome"] = _one_level_of_tuples(record["connectome"])
-    return record
+    connectome = content.get("connectome")
+    if isinstance(connectome, dict):
+        changed["connectome"] = {**connectome, **_tuples_of(connectome, tuple(connectome))}
+    return {**content, **changed} if changed else content
 
 
-def _one_level_of_tuples(record: dict[str, Any]) -> dict[str, Any]:
-    lists = {name: tuple(value) for name, value in record.items() if isinstance(value, list)}
-    return {**record, **lists}
+def _tuples_of(record: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: tuple(record[name]) for name in names if isinstance(record.get(name), list)}
 
 
 def parse_batch(body: bytes) -> list[Any]:
