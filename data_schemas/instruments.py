@@ -4,6 +4,7 @@ A patient's score is never converted from one instrument to another: conversion 
 individuals (Hawley 2013), and remission agrees between scales in only 79-84 % of patients.
 """
 
+from bisect import bisect_right
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -62,9 +63,7 @@ class Instrument(BaseModel):
 
     def severity_band(self, total: float) -> int | None:
         """Return the severity band of a total, 0 the mildest, or None where bands are unsettled."""
-        if not self.severity_bands:
-            return None
-        return sum(total >= lowest for lowest in self.severity_bands)
+        return bisect_right(self.severity_bands, total) if self.severity_bands else None
 
 
 # HDRS-17: nine items scored 0-4 and eight scored 0-2, in Hamilton's order.

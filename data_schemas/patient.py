@@ -4,6 +4,7 @@ Every field is optional; a missing one is unknown, never "no". Nothing measured 
 session may enter: such names are refused with the reason.
 """
 
+from bisect import bisect_left
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -266,20 +267,20 @@ class Patient(BaseModel):
         """
         duration, trials = self.episode_duration_months, self.failed_trials
         augmentation, ect = self.augmentation_failed, self.ect_history
+        if duration is None or trials is None or augmentation is None or ect is None:
+            return None
         severity_points = self._maudsley_severity()
-        if duration is None or trials is None or severity_points is None:
+        if severity_points is None:
             return None
-        if augmentation is None or ect is None:
-            return None
-        duration_points = 1 + (duration > 12) + (duration > 24)
-        trial_points = 1 + (trials > 2) + (trials > 4) + (trials > 6) + (trials > 10)
+        # A bound itself belongs to the step below it.
+        duration_points = 1 + bisect_left((12, 24), duration)
+        trial_points = 1 + bisect_left((2, 4, 6, 10), trials)
         return duration_points + severity_points + trial_points + augmentation + ect
 
     def _maudsley_severity(self) -> int | None:
         if self.depression_instrument is None or self.depression_total is None:
             return None
-        instrument = get_instrument(self.depression_instrument)
-        band = instrument.severity_band(self.depression_total)
+        band = get_instrument(self.depression_instrument).severity_band(self.depression_total)
         if band is None:
             return None
         # Instruments with a band above "severe" merge the upper two.

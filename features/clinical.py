@@ -64,7 +64,7 @@ def anxiety_severity(patient: Patient, *, instrument: str | None = None) -> floa
 
 
 def _share_of_range(given: str | None, total: float | None, accepted: str | None) -> float:
-    if given is None or total is None or accepted not in {None, given}:
+    if given is None or total is None or (accepted is not None and accepted != given):
         return nan
     scale = get_instrument(given)
     return (total - scale.minimum) / (scale.maximum - scale.minimum)

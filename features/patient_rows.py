@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import nan
 
 import numpy as np
 import numpy.typing as npt
@@ -34,19 +35,25 @@ class PatientRows:
         nodes: NodeTable | None = None,
         landmark: course.Landmark | None = None,
     ) -> None:
-        self._p, self._nodes, self._landmark = len(features), nodes, landmark
-        # Most features stand in the patient's record as they are.
-        self._recorded: dict[int, str] = {}
+        self._nodes, self._landmark = nodes, landmark
+        self._unknown: list[float | None] = [nan] * len(features)
+        # Most features stand in the patient's record as they are, or are one of its codes: no
+        # function is called for these.
+        self._recorded: list[tuple[int, str]] = []
+        self._coded: list[tuple[int, str, str]] = []
         self._computed: list[tuple[int, Callable[[Patient], float]]] = []
         self._together: dict[str, dict[int, str]] = {"networks": {}, "course": {}}
         for column, each in enumerate(features):
-            if each.compute is None:
+            compute = each.compute
+            if compute is None:
                 self._together[each.domain][column] = each.name
-            elif isinstance(each.compute, partial) and each.compute.func is clinical.recorded:
-                self._recorded[column] = each.fields[0]
+            elif isinstance(compute, partial) and compute.func is clinical.recorded:
+                self._recorded.append((column, compute.keywords["field"]))
+            elif isinstance(compute, partial) and compute.func is clinical.is_recorded_as:
+                coded = compute.keywords
+                self._coded.append((column, coded["field"], coded["value"]))
             else:
-                self._computed.append((column, each.compute))
-        self._recorded_columns = np.array(list(self._recorded), dtype=np.intp)
+                self._computed.append((column, compute))
 
     def row(self, patient: Patient, so_far: Course | None = None) -> npt.NDArray[np.float64]:
         """Return one patient's numbers, with the scores during treatment so far.
@@ -56,11 +63,16 @@ class PatientRows:
         ndarray of shape (p,), float64
             In the order of the features; NaN where unknown.
         """
-        row = np.full(self._p, np.nan)
-        # None becomes NaN, and a truth value 1 or 0.
-        row[self._recorded_columns] = [getattr(patient, name) for name in self._recorded.values()]
+        # A list, made an array at the end: there None becomes NaN, and a truth value 1 or 0.
+        values = self._unknown.copy()
+        record = vars(patient)
+        for column, name in self._recorded:
+            values[column] = record[name]
+        for column, name, code in self._coded:
+            given = record[name]
+            values[column] = None if given is None else given == code
         for column, compute in self._computed:
-            row[column] = compute(patient)
+            values[column] = compute(patient)
         networks, of_course = self._together["networks"], self._together["course"]
         if networks and patient.scan is not None:
             summary, site = patient.connectome_summary, patient.coil_site_mni_mm
@@ -69,11 +81,13 @@ class PatientRows:
                 if summary is None
                 else summarised_connectivity(summary)
             )
-            row[list(networks)] = [known[name] for name in networks.values()]
+            for column, name in networks.items():
+                values[column] = known[name]
         if of_course and self._landmark is not None:
             known = course.course_summary(patient, so_far, self._landmark)
-            row[list(of_course)] = [known[name] for name in of_course.values()]
-        return row
+            for column, name in of_course.items():
+                values[column] = known[name]
+        return np.array(values, dtype=np.float64)
 
 
 def patient_row(

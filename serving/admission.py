@@ -37,12 +37,12 @@ def refuse_unfit(patient: Patient, document: ModelDocument) -> None:
         of the model's or out of its declared range, or a summary of a connectome holds what is
         no connectivity feature or cannot be one.
     """
-    found = [
-        *_other_instruments(patient, document),
-        *_missing_required(patient, document),
-        *_unfit_extras(patient, document),
-        *_unfit_summary(patient),
-    ]
+    found = [*_other_instruments(patient, document), *_missing_required(patient, document)]
+    if patient.extra:
+        found += _unfit_extras(patient, document)
+    if patient.connectome_summary is not None:
+        problems = summary_problems(patient.connectome_summary)
+        found += [("invalid_connectome_summary", problem) for problem in problems]
     if found:
         message = f"The model {document.name} cannot be asked about this patient."
         raise RefusedPatientError(found[0][0], message, tuple(problem for _, problem in found))
@@ -51,17 +51,16 @@ def refuse_unfit(patient: Patient, document: ModelDocument) -> None:
 def _other_instruments(
     patient: Patient, document: ModelDocument
 ) -> Iterator[tuple[str, FieldProblem]]:
-    expected = (
-        ("depression", document.depression_instrument),
-        ("anxiety", document.anxiety_instrument),
+    scales = (
+        ("depression_instrument", document.depression_instrument, patient.depression_total),
+        ("anxiety_instrument", document.anxiety_instrument, patient.anxiety_total),
     )
-    for scale, instrument in expected:
-        field = f"{scale}_instrument"
-        if instrument is None or getattr(patient, f"{scale}_total") is None:
+    for field, expected, total in scales:
+        if expected is None or total is None:
             continue
-        if getattr(patient, field) != instrument:
+        if getattr(patient, field) != expected:
             problem = "is not the instrument of this model, and totals are never converted"
-            yield "wrong_instrument", FieldProblem(field, problem, allowed=instrument)
+            yield "wrong_instrument", FieldProblem(field, problem, allowed=expected)
 
 
 def _missing_required(
@@ -85,12 +84,6 @@ def _unfit_extras(patient: Patient, document: ModelDocument) -> Iterator[tuple[s
         else:
             continue
         yield "invalid_extra", FieldProblem(f"extra.{name}", problem, allowed)
-
-
-def _unfit_summary(patient: Patient) -> Iterator[tuple[str, FieldProblem]]:
-    if patient.connectome_summary is not None:
-        for problem in summary_problems(patient.connectome_summary):
-            yield "invalid_connectome_summary", problem
 
 
 def connectome_refusal(

@@ -50,6 +50,8 @@ def test_a_row_is_its_features_one_by_one(patient: Patient) -> None:
     assert row.dtype == np.float64
     for number, feature in zip(row, features, strict=True):
         np.testing.assert_array_equal(number, value_of(feature, patient))
+        if feature.compute is not None:
+            np.testing.assert_array_equal(number, feature.compute(patient))
     given = patient.connectome_summary
     scan = patient.connectome
     summary = (
