@@ -30,6 +30,7 @@ from benchmarks.reporting import machine, table, write_section
 from benchmarks.serving_peers import FOLDER, save_mlflow, write_bento
 from data_schemas.patient import Patient
 from features.patient_rows import patient_row
+from serving.answer_content import to_json
 from serving.predictor import ResponsePredictor
 from serving.settings import (
     KEY_VARIABLE,
@@ -92,7 +93,11 @@ def write_peer(model: Path, folder: Path) -> None:
     """Write the boosters of a model for its peers, and an answer that may be recorded."""
     predictor = ResponsePredictor.load(model)
     content, row = predictor.answer(Patient())
-    kept = {"content": content, "row": row.tolist(), "names": predictor.feature_names}
+    kept = {
+        "content": orjson.Fragment(to_json(content)),
+        "row": row.tolist(),
+        "names": predictor.feature_names,
+    }
     (folder / "answer.json").write_bytes(orjson.dumps(kept))
     calibration = predictor.document.calibration
     described = {

@@ -3,12 +3,12 @@
 import time
 from typing import Any, Final
 
-import orjson
 from starlette.responses import Response
 
 from data_schemas.course import Course
 from data_schemas.errors import DataError
 from data_schemas.patient import Patient
+from serving.answer_content import to_json
 from serving.course_requests import take_course
 from serving.http_protocol import refuse_while_much_is_unread
 from serving.ledger.entries import Predicted
@@ -62,7 +62,7 @@ def answer_batch(predictor: ResponsePredictor, body: bytes, explain: bool) -> An
                 REFUSALS.labels(each.code).inc()
                 answers.append(each.body().model_dump_json().encode())
             else:
-                answers.append(orjson.dumps(each.content))
+                answers.append(to_json(each.content))
                 kept.append(each)
             _let_others_in()
     listed = b"[" + b",".join(answers) + b"]"
@@ -73,7 +73,7 @@ def _answer(
     predictor: ResponsePredictor, patient: Patient, course: Course | None, *, explain: bool
 ) -> Answer:
     predicted = _predicted(predictor, patient, course, explain=explain)
-    body = orjson.dumps(predicted.content)
+    body = to_json(predicted.content)
     return Answer(Response(body, media_type="application/json"), [predicted])
 
 

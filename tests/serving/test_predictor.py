@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from strategies import patients as any_patients
@@ -14,6 +13,7 @@ from data_schemas.patient import Patient
 from data_schemas.prediction import Prediction
 from features.patient_rows import patient_row
 from serving.admission import RefusedPatientError
+from serving.answer_content import to_json
 from serving.calibrated_trees import logit
 from serving.model_document import Abstention
 from serving.predictor import ResponsePredictor
@@ -53,7 +53,7 @@ def test_any_valid_patient_is_answered_or_refused(
     answer = Prediction.model_validate(content)
     assert without_id(answer) == without_id(network_predictor.predict(patient))
     # What HTTP sends, and what the schema would.
-    written = orjson.dumps(content)
+    written = to_json(content)
     assert json.loads(written) == json.loads(answer.model_dump_json())
     assert Prediction.model_validate_json(written, strict=True) == answer
     assert answer.abstained == (answer.response_probability is None) == (answer.interval is None)
