@@ -15,9 +15,23 @@ from urllib.parse import urlsplit
 from starlette.types import Scope
 
 _LOCAL_NAMES: Final = frozenset({"localhost", "ip6-localhost"})
-# `Via` is what proxies are to add (RFC 9110, 7.6.3); the others are what many add.
-_OF_PROXIES: Final = frozenset({b"forwarded", b"via", b"x-real-ip"})
-_X_FORWARDED: Final = b"x-forwarded-"
+# What proxies are to add: RFC 9110, 7.6.3, and RFC 8586; RFC 7239's `Forwarded` is below.
+_OF_PROXIES: Final = frozenset({b"via", b"cdn-loop"})
+# `Forwarded`, `X-Forwarded-For`, `X-Original-Forwarded-For`, `Fly-Forwarded-Port`.
+_FORWARDED: Final = b"forwarded"
+# Whom the proxy saw. `X-Real-IP` (nginx's custom), `CF-Connecting-IP` (Cloudflare),
+# `True-Client-IP` (Akamai, Cloudflare), `Fastly-Client-IP`, `X-Cluster-Client-IP`,
+# `WL-Proxy-Client-IP` (WebLogic), `X-ProxyUser-Ip`, `X-Azure-ClientIP` (Front Door),
+# `CF-Connecting-IPv6`; `X-Remote-Addr`; `CloudFront-Viewer-Address`. Nothing that browsers or other
+# clients send of themselves ends so.
+_ADDRESSES: Final = (b"ip", b"ipv6", b"-addr", b"-address")
+# What else is of these alone: Cloudflare, CloudFront, Fastly, Azure Front Door, App Engine, Envoy,
+# the load balancer of AWS (`X-Amzn-Trace-Id`), IIS (`X-ARR-LOG-ID`), Tailscale, and those that keep
+# what they have rewritten (`X-Original-Host`, `X-Original-URL`).
+_PREFIXES: Final = (
+    b"cf-", b"cloudfront-", b"fastly-", b"x-azure-", b"x-appengine-", b"x-envoy-", b"x-amzn-",
+    b"x-arr-", b"tailscale-", b"x-original-",
+)  # fmt: skip
 
 
 def is_loopback(host: str) -> bool:
@@ -50,7 +64,7 @@ def not_local(scope: Scope, origins: Collection[str] = ()) -> str | None:
     """
     hosts = []
     for name, value in scope["headers"]:
-        if name in _OF_PROXIES or name.startswith(_X_FORWARDED):
+        if _is_of_a_proxy(name):
             return "it was forwarded by a proxy"
         text = value.decode("latin-1")
         if name == b"origin" and text not in origins and not _is_local_origin(text):
@@ -64,6 +78,15 @@ def not_local(scope: Scope, origins: Collection[str] = ()) -> str | None:
     if len(hosts) != 1 or not is_loopback(_without_port(hosts[0])):
         return "its Host is not this machine"
     return None
+
+
+def _is_of_a_proxy(name: bytes) -> bool:
+    return (
+        name in _OF_PROXIES
+        or _FORWARDED in name
+        or name.endswith(_ADDRESSES)
+        or name.startswith(_PREFIXES)
+    )
 
 
 def _is_local_origin(origin: str) -> bool:

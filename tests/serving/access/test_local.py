@@ -38,11 +38,34 @@ def test_another_host_is_refused(host: bytes) -> None:
     "name",
     [
         b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-anything", b"via",
-        b"x-real-ip",
+        b"x-real-ip", b"cf-connecting-ip", b"cf-connecting-ipv6", b"cf-ray", b"true-client-ip",
+        b"x-client-ip", b"fastly-client-ip", b"x-cluster-client-ip", b"x-original-forwarded-for",
+        b"client-ip", b"x-envoy-external-address", b"x-envoy-internal", b"x-proxyuser-ip",
+        b"cdn-loop", b"x-azure-clientip", b"x-azure-ref", b"x-appengine-user-ip", b"remote-addr",
+        b"cloudfront-viewer-address", b"x-amzn-trace-id", b"fly-client-ip", b"do-connecting-ip",
+        b"wl-proxy-client-ip", b"x-arr-log-id", b"x-original-host", b"tailscale-user-login",
     ],
 )  # fmt: skip
 def test_what_a_proxy_passed_on_is_refused(name: bytes) -> None:
     assert "proxy" in str(not_local(scope(HOST, (name, b"127.0.0.1"))))
+
+
+def test_what_browsers_and_other_clients_send_of_themselves_passes() -> None:
+    of_browsers = (
+        "accept accept-encoding accept-language access-control-request-headers "
+        "access-control-request-method cache-control connection cookie device-memory dnt "
+        "downlink ect if-modified-since if-none-match keep-alive last-event-id pragma priority "
+        "range referer rtt save-data sec-ch-prefers-color-scheme sec-ch-ua sec-ch-ua-mobile "
+        "sec-ch-ua-platform sec-ch-viewport-width sec-fetch-dest sec-fetch-mode sec-fetch-site "
+        "sec-fetch-storage-access sec-fetch-user sec-gpc te upgrade-insecure-requests "
+        "user-agent x-requested-with"
+    )
+    of_others = (
+        "authorization baggage content-encoding content-length content-type date expect "
+        "idempotency-key patient-id traceparent tracestate transfer-encoding x-request-id"
+    )
+    names = f"{of_browsers} {of_others}".encode().split()
+    assert not_local(scope(HOST, *((name, b"1") for name in names))) is None
 
 
 @pytest.mark.parametrize(
