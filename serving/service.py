@@ -26,6 +26,7 @@ from serving.ledger.start import open_ledger
 from serving.logs import configure_logs
 from serving.model_pointer import pointed_folder
 from serving.predictor import ResponsePredictor
+from serving.replaced_workers import replace_workers_soon
 from serving.settings import (
     cors_origins,
     log_requests,
@@ -65,8 +66,8 @@ _APPLICATION: Final = _LoadedLater()
 _GATE: Final = _GateLater()
 
 
-def _refuse_bad_settings() -> None:
-    """Stop before any worker starts, which would fail and be started again without end."""
+def _prepare_workers() -> None:
+    """Refuse bad settings before any worker starts, fails, and is started again without end."""
     # BentoML has just set logs up in its own way.
     configure_logs(requests=log_requests())
     try:
@@ -81,12 +82,13 @@ def _refuse_bad_settings() -> None:
     except TmsResponseError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(error.exit_code) from None
+    replace_workers_soon()
 
 
 class _ModelWorker:
     """Probability of response to TMS; research use only."""
 
-    refuse_bad_settings = bentoml.on_deployment(_refuse_bad_settings)
+    prepare_workers = bentoml.on_deployment(_prepare_workers)
 
     def __init__(self) -> None:
         # Only workers need FastAPI; the process that starts them is ready sooner without.
