@@ -22,11 +22,14 @@ class Load:
     requests_a_second : float
     p50_ms, p99_ms : float
         Time to the last byte of an answer.
+    requests : int
+        Answered in all, while warming up too.
     """
 
     requests_a_second: float
     p50_ms: float
     p99_ms: float
+    requests: int
 
 
 class _Client(asyncio.Protocol):
@@ -83,7 +86,9 @@ def post(path: str, body: bytes, *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + body
 
 
-async def _ask(port: int, request: bytes, n_clients: int, seconds: float) -> list[float]:
+async def _ask(
+    port: int, request: bytes, n_clients: int, seconds: float
+) -> tuple[int, list[float]]:
     taken: list[float] = []
     loop = asyncio.get_running_loop()
     clients = [
@@ -91,6 +96,7 @@ async def _ask(port: int, request: bytes, n_clients: int, seconds: float) -> lis
         for _ in range(n_clients)
     ]
     await asyncio.sleep(seconds / 5)
+    n_warming = len(taken)
     taken.clear()
     await asyncio.wait([each.closed for each in clients], timeout=seconds)
     found = taken.copy()
@@ -98,7 +104,7 @@ async def _ask(port: int, request: bytes, n_clients: int, seconds: float) -> lis
         if each.closed.done():
             each.closed.result()
         each.transport.abort()
-    return found
+    return n_warming, found
 
 
 def ask(port: int, request: bytes, *, n_clients: int, seconds: float) -> Load:
@@ -109,8 +115,8 @@ def ask(port: int, request: bytes, *, n_clients: int, seconds: float) -> Load:
     RuntimeError
         When an answer is not 200, or there is none at all.
     """
-    taken = uvloop.run(_ask(port, request, n_clients, seconds))
+    n_warming, taken = uvloop.run(_ask(port, request, n_clients, seconds))
     if not taken:
         raise RuntimeError("the server answered nothing in time")
     p50, p99 = np.quantile(taken, [0.5, 0.99]) * 1000
-    return Load(len(taken) / seconds, float(p50), float(p99))
+    return Load(len(taken) / seconds, float(p50), float(p99), n_warming + len(taken))

@@ -123,14 +123,17 @@ def pandas_app() -> Any:
     return app
 
 
-def write_bento(folder: Path) -> None:
-    """Write BentoML's typed endpoint with all defaults, as its tutorial does."""
+def write_bento(folder: Path, workers: str) -> str:
+    """Write BentoML's typed endpoint as its tutorial does, with one worker (its default) and two.
+
+    Returns the name of the service that has so many.
+    """
     code = """
         import bentoml
         from pathlib import Path
         from benchmarks.serving_peers import Peer
 
-        @bentoml.service(name="typed_peer")
+        @bentoml.service(name="typed_peer", workers=WORKERS)
         class TypedPeer:
             def __init__(self) -> None:
                 self.peer = Peer(Path(__file__).parent)
@@ -143,8 +146,11 @@ def write_bento(folder: Path) -> None:
             def predict_batch(self, records: list) -> list:
                 return self.peer.by_lightgbm(self.peer.rows(records))
     """
-    lines = (line.removeprefix("        ") for line in code.splitlines())
-    (folder / "typed_peer.py").write_text("\n".join(lines), "utf-8")
+    lines = [line.removeprefix("        ") for line in code.splitlines()]
+    for number in ("1", "2"):
+        text = "\n".join(lines).replace("WORKERS", number)
+        (folder / f"typed_peer_{number}.py").write_text(text, "utf-8")
+    return f"typed_peer_{workers}:TypedPeer"
 
 
 def save_mlflow(folder: Path, *, tensor: bool) -> Path:
