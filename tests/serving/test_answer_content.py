@@ -9,15 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from data_schemas.prediction import Interval, Notice
+from data_schemas.prediction import Notice
 from serving.answer_content import AnswerContents, to_json
+from serving.calibrated_trees import IntervalContent
 from serving.predictor import ResponsePredictor
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 texts = st.text(max_size=12)
 notices = st.builds(Notice, code=texts, field=st.none() | texts, message=texts)
 intervals = st.builds(
-    Interval, lower=st.floats(0, 1), upper=st.floats(0, 1), level=st.just(0.9), method=texts
+    IntervalContent, lower=st.floats(0, 1), upper=st.floats(0, 1), level=st.just(0.9), method=texts
 )
 
 
