@@ -93,10 +93,11 @@ class TrainingReference:
             To `questions`, where they are known.
         """
         answers = self.questions.answers(row) if answers is None else answers
-        # Of most patients nothing is unusual, and bytes are searched faster than arrays.
+        # Bytes are searched faster than arrays; of most patients nothing is unusual.
         asked = answers.tobytes()
-        unusual = [place // 2 for place in _places(1, asked[: self._n_sides])]
-        lacking = [self._important[place] for place in _places(0, asked[self._n_sides :])]
+        sides, known = asked[: self._n_sides], asked[self._n_sides :]
+        unusual = [place // 2 for place, beyond in enumerate(sides) if beyond] if 1 in sides else []
+        lacking = [self._important[place] for place, given in enumerate(known) if not given]
         return Compared(row, np.isnan(row), unusual, lacking)
 
     def distance(self, X: FloatArray, unknown: BoolArray) -> FloatArray:
@@ -135,7 +136,7 @@ class TrainingReference:
 
     def lacks_more(self, patient: Compared, share: float) -> bool:
         """Return whether a patient lacks more than a share of the model's importance."""
-        # Seldom so, and never where it is not so of one of whom nothing unimportant is known.
+        # Seldom so, and never where it is not so even if nothing unimportant were known.
         at_most = self._unimportance + sum([self._shares[column] for column in patient.lacking])
         if at_most < share - _ROUNDING:
             return False
@@ -153,10 +154,6 @@ class TrainingReference:
             if value < self._lowest_accepted[column] or value > self._highest_accepted[column]:
                 return column
         return None
-
-
-def _places(sought: int, asked: bytes) -> list[int]:
-    return [place for place, each in enumerate(asked) if each == sought] if sought in asked else []
 
 
 def _column(known: Sequence[ReferenceDistribution | None], name: str) -> FloatArray:

@@ -20,6 +20,12 @@ _NO_CONNECTOME = Notice(
     field="connectome",
     message="No connectome was given; the model uses the clinical inputs alone.",
 )
+_PROCESSING_UNKNOWN = Notice(
+    code="connectome_processing_unknown",
+    field="connectome",
+    message="Whether the global signal was regressed out of the scan was not stated; the sign of "
+    "anticorrelations depends on it.",
+)
 
 
 def standing_notices(document: ModelDocument) -> tuple[Notice, ...]:
@@ -41,30 +47,26 @@ def standing_notices(document: ModelDocument) -> tuple[Notice, ...]:
     return (*notices, RESEARCH_USE)
 
 
-def site_notices(patient: Patient, document: ModelDocument) -> Iterator[Notice]:
-    """Yield a notice where the patient's site was not among the training sites."""
-    if patient.site is not None and document.sites and patient.site not in document.sites:
-        message = "No training patient came from this site; calibration may differ there."
-        yield Notice(code="unseen_site", field="site", message=message)
+def site_notices(patient: Patient, document: ModelDocument) -> tuple[Notice, ...]:
+    """Return a notice where the patient's site was not among the training sites."""
+    if patient.site is None or not document.sites or patient.site in document.sites:
+        return ()
+    message = "No training patient came from this site; calibration may differ there."
+    return (Notice(code="unseen_site", field="site", message=message),)
 
 
 def connectome_notices(
     patient: Patient, document: ModelDocument, refusal: str | None
-) -> Iterator[Notice]:
-    """Yield what became of the connectome, for a model that uses one."""
+) -> tuple[Notice, ...]:
+    """Return what became of the connectome, for a model that uses one."""
     if document.serves_base_rate:
-        return
+        return ()
     if patient.scan is None:
-        yield _NO_CONNECTOME
-    elif refusal is not None:
+        return (_NO_CONNECTOME,)
+    if refusal is not None:
         message = f"The connectome was not used: {refusal}."
-        yield Notice(code="connectome_refused", field="connectome", message=message)
-    elif _processing_unknown(patient, document):
-        message = (
-            "Whether the global signal was regressed out of the scan was not stated; the sign of "
-            "anticorrelations depends on it."
-        )
-        yield Notice(code="connectome_processing_unknown", field="connectome", message=message)
+        return (Notice(code="connectome_refused", field="connectome", message=message),)
+    return (_PROCESSING_UNKNOWN,) if _processing_unknown(patient, document) else ()
 
 
 def _processing_unknown(patient: Patient, document: ModelDocument) -> bool:

@@ -150,14 +150,11 @@ class ReplicateSpread:
         # As if all were unknown; each row turns one feature into a known one.
         self._start = (table.start + table.unknown.sum(axis=0)).astype(np.float32)
         ends = np.cumsum([len(cuts) for cuts in table.cuts])[:-1]
+        never = np.zeros_like(table.start)
         parts = [
-            row
+            part
             for steps, unknown in zip(np.split(table.steps, ends), table.unknown, strict=True)
-            for row in (
-                -unknown[None],
-                steps.cumsum(axis=0) - unknown,
-                np.zeros_like(unknown)[None],
-            )
+            for part in ([-unknown], steps.cumsum(axis=0) - unknown, [never])
         ]
         self._table = np.concatenate(parts)[:-1].astype(np.float32)
         self._ones = np.ones(len(table.cuts), dtype=np.float32)
@@ -180,14 +177,15 @@ class ReplicateSpread:
             Whole thousandths of log-odds.
         """
         answers = self.questions.answers(X) if answers is None else answers
-        is_last = answers[..., :-1] > answers[..., 1:]
         # Both are exact: whole numbers, whatever the order in which they are added up.
         if X.ndim == 1:
             # One patient needs a tenth of the table, which is larger than the nearest cache.
-            rows = self._table.take(is_last.nonzero()[0], axis=0)
+            last_yes = (answers[:-1] > answers[1:]).nonzero()[0]
+            rows = self._table.take(last_yes, axis=0)
             thousandths: npt.NDArray[np.float32] = self._ones[: len(rows)].dot(rows)
         else:
-            thousandths = is_last.astype(np.float32) @ self._table
+            is_last_yes = answers[:, :-1] > answers[:, 1:]
+            thousandths = is_last_yes.astype(np.float32) @ self._table
         thousandths += self._start
         return thousandths
 

@@ -87,3 +87,9 @@ def test_a_model_asks_at_once_what_its_parts_ask_alone(
     ]
     first = None if all(accepted) else accepted.index(False)
     assert stable._reference.unaccepted(compared) == first
+
+    shares = np.array([each.importance for each in stable.document.features])
+    assert compared.lacking == np.flatnonzero(np.isnan(row) & (shares > 1 / p)).tolist()
+    missing = float(np.isnan(row) @ shares)
+    for limit in (missing, np.nextafter(missing, 0), np.nextafter(missing, 1), 0.5, 0.0, 1.0):
+        assert stable._reference.lacks_more(compared, limit) == (missing > limit)
