@@ -1,6 +1,7 @@
 """The compact replicates: exact sums of steps, around the answer, refused when damaged."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,10 @@ def stable(predictor: ResponsePredictor) -> ResponsePredictor:
 def test_sums_are_those_of_the_steps_one_by_one(n_features: int, seed: int) -> None:
     table = random_table(n_features, seed)
     rng = np.random.default_rng(seed)
-    row = np.where(rng.random(n_features) < 0.3, np.nan, rng.normal(size=n_features).round(2))
+    # At a cut, just below it, anywhere or unknown.
+    at_cuts = [rng.choice([*cuts, *np.nextafter(cuts, -np.inf), 0.0]) for cuts in table.cuts]
+    elsewhere = rng.choice([np.nan, -0.0, *rng.normal(size=3)], n_features)
+    row = np.where(rng.random(n_features) < 0.5, at_cuts, elsewhere)
     expected = table.start.copy()
     at = 0
     for column, cuts in enumerate(table.cuts):
@@ -110,6 +114,19 @@ def test_the_interval_is_the_central_part_and_holds_the_answer(
         assert answer.interval.upper == pytest.approx(expit(max(upper, log_odds)), abs=1e-12)
         assert answer.interval.lower <= answer.response_probability <= answer.interval.upper
         assert answer.interval.method == "stability interval"
+
+
+@pytest.mark.parametrize("shift", [-10_000, 10_000])
+def test_an_answer_outside_the_replicates_is_an_end_of_its_interval(
+    stable: ResponsePredictor, complete_patient: Patient, shift: int
+) -> None:
+    table = random_table(len(stable.features))
+    answer = with_spread(stable, replace(table, start=table.start + shift)).predict(
+        complete_patient
+    )
+    assert answer.interval is not None
+    end = answer.interval.lower if shift > 0 else answer.interval.upper
+    assert end == answer.response_probability
 
 
 def test_a_patient_is_explained_the_same_in_any_company(
