@@ -18,7 +18,7 @@ from serving.tree_tables import TreeTables
 
 
 class IntervalContent(TypedDict):
-    """The JSON content of an `Interval`, whose making would cost as much as the trees."""
+    """The JSON content of an `Interval`, which needs no check of its own."""
 
     lower: float
     upper: float
@@ -129,7 +129,8 @@ class CalibratedTrees:
     def _contributions(self, by_feature: FloatArray) -> FloatArray:
         contributions = self._slope * by_feature
         if self._slope < 1:
-            contributions += 0.0  # what a slope of zero, or nearly so, made -0.0 becomes 0.0
+            # A slope of zero, or nearly so, makes -0.0 of what is negative.
+            contributions += 0.0
         return contributions
 
     def _spread(

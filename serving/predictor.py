@@ -283,7 +283,7 @@ class ResponsePredictor:
     ) -> list[tuple[Content, FloatArray] | DataError]:
         """Return what `answer` returns or, as a value, raises for each patient before treatment.
 
-        It takes half as long.
+        It takes less time.
         """
         read = [self._read_or_refused(patient) for patient in patients]
         known = [each for each in read if isinstance(each, _Read) and each.reason is None]

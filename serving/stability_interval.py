@@ -4,7 +4,7 @@
 bootstrap sample of the training patients. A replicate's distance from the served log-odds is held
 as a sum over features of a step function of each, with a value of its own where the feature is
 unknown: the best such sum in the eyes of least squares, see `training.stability.spread`. All
-replicates are evaluated at once, by adding up rows of one table, in some tens of microseconds;
+replicates are evaluated at once, by adding up rows of one table, in less than ten microseconds;
 the replicates themselves would take several milliseconds.
 
 The table holds whole thousandths of log-odds, whose sums are exact in any order, so that the same
