@@ -82,4 +82,4 @@ def served_ends(predictor: ResponsePredictor, X: FloatArray) -> FloatArray:
     """Return lower and upper ends of the served intervals as probabilities, shape (2, n)."""
     intervals = [each.interval for each in predictor._model.explained_many(X)]
     assert all(interval is not None for interval in intervals)
-    return np.array([(each.lower, each.upper) for each in intervals if each is not None]).T
+    return np.array([(each["lower"], each["upper"]) for each in intervals if each is not None]).T
