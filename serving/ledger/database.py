@@ -15,14 +15,13 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.sql.dml import Insert
 
 from data_schemas.errors import ConfigurationError, ServiceError
-from serving.ledger.kept_connection import Insertion, KeptConnection
+from serving.ledger.kept_connection import SQLITE_WAIT_SECONDS, Insertion, KeptConnection
 from serving.ledger.sqlite_inserts import SqliteInserts
 
-_SQLITE_WAIT_SECONDS: Final = 10
 _POSTGRES_WAIT_SECONDS: Final = 3
-# Of every connection to SQLite.
+# Of every connection to SQLite; one that is kept waits in a way of its own.
 PRAGMAS: Final = (
-    f"PRAGMA busy_timeout = {_SQLITE_WAIT_SECONDS * 1000}",
+    f"PRAGMA busy_timeout = {SQLITE_WAIT_SECONDS * 1000}",
     "PRAGMA synchronous = FULL",
     # A deleted patient is overwritten, not only unlinked.
     "PRAGMA secure_delete = ON",
@@ -240,7 +239,7 @@ def _make_file(file: Path) -> None:
     lock = os.open(f"{file}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        connection = sqlite3.connect(file, timeout=_SQLITE_WAIT_SECONDS)
+        connection = sqlite3.connect(file, timeout=SQLITE_WAIT_SECONDS)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         finally:
