@@ -35,34 +35,52 @@ class TimeLimited:
         try:
             await self._app(scope, timed.receive, timed.send)
         except asyncio.CancelledError:
-            if not timed.is_over() or timed.is_answered:
+            timed.stop()
+            if not timed.is_over:
                 raise
+            if timed.is_answered:
+                # Begun because the time was over: a fault, and no longer a cancellation.
+                raise TimeoutError from None
             late = _late(waiting=timed.is_waiting, seconds=self._seconds)
             response = refusal(late, scope["path"])
             response.headers["Connection"] = "close"
             await response(scope, receive, send)
         finally:
-            timed.end.cancel()
+            timed.stop()
 
 
 class _Timed:
-    """One request, and the moment at which its task is cancelled."""
+    """One request, and the moment at which its task is cancelled.
+
+    Attributes
+    ----------
+    is_waiting : bool
+        For a part of the body.
+    is_answered : bool
+        Whether an answer has begun, after which no time counts.
+    is_over : bool
+        Once it is stopped: whether the task was cancelled for its time, and by nobody else.
+    """
 
     def __init__(self, receive: Receive, send: Send, seconds: float) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # a request is served in one
         self._receive, self._send, self._task = receive, send, task
         self._cancelled_before = task.cancelling()
-        self._has_ended = self.is_waiting = self.is_answered = False
-        self.end = asyncio.get_running_loop().call_later(seconds, self._end)
+        self.is_waiting = self.is_answered = self.is_over = False
+        self._has_cancelled = False
+        self._end = asyncio.get_running_loop().call_later(seconds, self._cancel)
 
-    def _end(self) -> None:
-        self._has_ended = True
+    def _cancel(self) -> None:
+        self._has_cancelled = True
         self._task.cancel()
 
-    def is_over(self) -> bool:
-        """Return whether the task was cancelled for its time, and by nobody else; ask once."""
-        return self._has_ended and self._task.uncancel() <= self._cancelled_before
+    def stop(self) -> None:
+        """Stop the clock, and take back its cancellation, though the application overlooked it."""
+        self._end.cancel()
+        if self._has_cancelled:
+            self._has_cancelled = False
+            self.is_over = self._task.uncancel() <= self._cancelled_before
 
     async def receive(self) -> Message:
         self.is_waiting = True
@@ -73,7 +91,7 @@ class _Timed:
     async def send(self, message: Message) -> None:
         if not self.is_answered:
             self.is_answered = True
-            self.end.cancel()
+            self._end.cancel()
         await self._send(message)
 
 
