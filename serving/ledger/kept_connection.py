@@ -61,7 +61,8 @@ class KeptConnection:
             _execute_in_turn(connection, "BEGIN IMMEDIATE", [])
             for statement, values, row_by_row in insertions:
                 (connection.executemany if row_by_row else connection.execute)(statement, values)
-            connection.execute("COMMIT")
+            # Where the file is not in write-ahead mode, readers hold it up.
+            _execute_in_turn(connection, "COMMIT", [])
         except BaseException:
             self.close()
             raise
@@ -84,7 +85,7 @@ class KeptConnection:
 
 
 def _execute_in_turn(connection: sqlite3.Connection, statement: str, values: list[Any]) -> None:
-    """Execute what takes the place of the one who writes, and wait while another has it.
+    """Execute what needs the place of the one who writes, and wait while others are in the way.
 
     SQLite itself would look again more and more seldom, up to 100 ms later, while those who came
     after write: with two workers one patient in a hundred waited 36 ms.

@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,23 @@ def test_it_writes_soon_after_another_has_written(
     assert min(late) < 0.05
     kept.close()
     other.close()
+
+
+def test_it_waits_for_readers_where_they_hold_it_up(file: Path, kept: KeptConnection) -> None:
+    """As in a ledger that was put back from a copy in SQLite's own mode."""
+    reader = sqlite3.connect(file, isolation_level=None)
+    reader.execute("PRAGMA journal_mode = DELETE")
+    kept.write([ONE])
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM t").fetchall()
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(kept.write, [ONE, ONE])
+        time.sleep(0.1)
+        reader.execute("COMMIT")
+        writing.result()
+    assert count(file) == 3
+    kept.close()
+    reader.close()
 
 
 def test_it_gives_up_after_some_time(
