@@ -68,21 +68,31 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_middleware(ContainedFailures)
 
 
-def failure_of(error: Exception, scope: Scope) -> Response | None:
+def failure_of(error: Exception, scope: Scope, *, begun: bool) -> Response | None:
     """Log where our own code failed, but not with what, and return what is to be answered.
 
     The text of an unexpected exception may hold a patient's value, so neither it nor a traceback
     is logged: only its class and the line that raised it.
 
+    Parameters
+    ----------
+    error : Exception
+    scope : ASGI scope
+        Of an HTTP request.
+    begun : bool
+        Whether an answer was already on its way, beside which there is no place for another.
+
     Returns
     -------
     Response or None
-        A 500, unless an answer has begun; None where the client hung up, which is no failure.
+        A 500; None where an answer has begun, or the client hung up, which is no failure.
     """
     if isinstance(error, ClientDisconnect):
         logger.info("A client hung up before its request was complete.")
         return None
     logger.error("Request failed: %s", describe(error))
+    if begun:
+        return None
     message = "The service failed on this request, by its own fault; try again later."
     return refusal(RequestError(500, "internal_error", message), scope["path"])
 
@@ -111,6 +121,6 @@ class ContainedFailures:
         try:
             await self._app(scope, receive, noting_start)
         except Exception as error:  # noqa: BLE001
-            failure = failure_of(error, scope)
-            if failure is not None and not started:
+            failure = failure_of(error, scope, begun=started)
+            if failure is not None:
                 await failure(scope, receive, send)

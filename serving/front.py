@@ -83,8 +83,8 @@ class Front:
         try:
             await self._admit(scope, receive, send_with_headers, label, need)
         except Exception as error:  # noqa: BLE001 - it would cost the caller uvicorn's own 500
-            failure = failure_of(error, scope)
-            if failure is not None and not status:
+            failure = failure_of(error, scope, begun=bool(status))
+            if failure is not None:
                 await failure(scope, receive, send_with_headers)
         finally:
             seconds = time.perf_counter() - started

@@ -13,9 +13,11 @@ from typing import Any
 import anyio.to_thread
 import pytest
 from fastapi import FastAPI, Request, Response
+from prometheus_client import REGISTRY
 from served_models import ask
 from signed_tokens import ISSUER, signed, write_token_settings
-from starlette.types import Message, Scope
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive, Scope, Send
 
 from data_schemas.prediction import ErrorBody
 from serving.access.callers import Caller
@@ -275,6 +277,38 @@ def test_where_a_token_cannot_be_remembered_it_does_not_pass(
     assert ErrorBody.model_validate_json(response.content).error.code == code
     assert SECURITY.items() <= response.headers.items()
     assert PLANTED not in response.text + caplog.text
+
+
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("fault", [ValueError(PLANTED), ClientDisconnect()])
+def test_a_fault_is_answered_and_counted_unless_an_answer_has_begun(
+    keys: Path, predict_key: dict[str, str], caplog: pytest.LogCaptureFixture,
+    begun: bool, fault: Exception,
+) -> None:  # fmt: skip
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def failing(_: Scope, __: Receive, send: Send) -> None:
+        if begun:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise fault
+
+    def counted() -> float:
+        labels = {"code": "internal_error"}
+        return REGISTRY.get_sample_value("tms_response_refusals_total", labels) or 0.0
+
+    before = counted()
+    header = (b"authorization", predict_key["authorization"].encode())
+    scope: Scope = {"type": "http", "path": "/predict", "method": "POST", "headers": [header]}
+    run(Front(failing, KeyGate(KeyRing(keys))), scope, None, send)
+    is_ours = isinstance(fault, ValueError)
+    expected = [200] if begun else [500] if is_ours else []
+    assert [each["status"] for each in sent if "status" in each] == expected
+    assert counted() - before == (is_ours and not begun)
+    assert ("Request failed" in caplog.text) == is_ours
+    assert PLANTED not in caplog.text + str(sent)
 
 
 def test_tokens_that_wait_hold_up_nobody_else(
