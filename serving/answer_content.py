@@ -24,9 +24,9 @@ class _NamedFeatures:
 
     Attributes
     ----------
-    contents : list of dict
+    contents : list of dict, length p
         In the order of the fields of a Contribution, without its numbers.
-    before_values, before_log_odds : list of bytes
+    before_values, before_log_odds : list of bytes, length p
         The JSON before either number; first of all it ends the contribution before.
     """
 
@@ -48,8 +48,8 @@ class Contributions(Sequence[Content]):
 
     Parameters
     ----------
-    features : of length p
-        What is said of them whatever the patient.
+    features : _NamedFeatures
+        What is said of p features whatever the patient.
     row : ndarray of float64, shape (p,)
         The patient's features, NaN where unknown; as `log_odds`, not changed afterwards.
     log_odds : ndarray of float64, shape (p,)

@@ -67,7 +67,7 @@ _GATE: Final = _GateLater()
 
 
 def _prepare_workers() -> None:
-    """Refuse bad settings before any worker starts, fails, and is started again without end."""
+    """Refuse bad settings before a worker fails by them, and have those that end replaced soon."""
     # BentoML has just set logs up in its own way.
     configure_logs(requests=log_requests())
     try:
