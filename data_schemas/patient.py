@@ -238,8 +238,12 @@ class Patient(BaseModel):
         except ValidationError as error:
             if isinstance(data, dict):
                 unread = {place for each in error.errors() for place in each["loc"][:1]}
-                rest = {name: data[name] for name in _FIELDS & data.keys() - unread}
-                problems += problems_between_fields(vars(read(rest)), unread)
+                rest = _FIELDS & data.keys() - unread
+                if not rest.issuperset(_SCANS):
+                    # A connectome takes long to read, and matters only beside its summary.
+                    rest -= _SCANS
+                known = vars(read({name: data[name] for name in rest}))
+                problems += problems_between_fields(known, unread)
             raise refusal(cls.__name__, problems, error) from None
         problems += problems_between_fields(vars(patient))
         if problems:
@@ -291,3 +295,4 @@ class Patient(BaseModel):
 
 
 _FIELDS: Final = frozenset(Patient.model_fields)
+_SCANS: Final = frozenset({"connectome", "connectome_summary"})

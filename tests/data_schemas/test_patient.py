@@ -135,6 +135,15 @@ def test_one_mistake_is_said_once(given: dict[str, Any], fields: list[str]) -> N
     assert [problem.field for problem in _problems(**given)] == fields
 
 
+def test_a_scan_sent_twice_is_said_beside_other_mistakes() -> None:
+    connectome = {"labels": ("a", "b"), "upper_triangle": (0.5,)}
+    summary = {"values": {"fc_within_default": 0.4}}
+    given = {"connectome": connectome, "connectome_summary": summary, "age_years": 430}
+    assert [each.field for each in _problems(**given)] == ["connectome_summary", "age_years"]
+    del given["connectome_summary"]
+    assert [each.field for each in _problems(**given)] == ["age_years"]
+
+
 def test_total_comes_from_complete_items() -> None:
     patient = Patient(depression_instrument="PHQ-9", depression_items=(1,) * 9)
     assert patient.depression_total == 9
