@@ -9,6 +9,7 @@ import logging
 import socket
 from typing import Any, Final
 
+import httptools
 from uvicorn.config import HTTP_PROTOCOLS, WS_PROTOCOLS
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -55,6 +56,36 @@ def bound_http() -> None:
     WS_PROTOCOLS["auto"] = None
 
 
+class _Parser(httptools.HttpRequestParser):
+    """Reads a request that offers another protocol, such as HTTP/2, as any other.
+
+    The offer may be ignored (RFC 9110, 7.8), and most clients that make it expect no more.
+    httptools stops after the head, as if another protocol followed; the body would be the next
+    request.
+    """
+
+    def __init__(self, protocol: "BoundedProtocol") -> None:
+        super().__init__(protocol)
+        # As uvicorn sets its own, so that what follows a last request is ignored.
+        self.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._protocol = protocol
+
+    def feed_data(self, data: bytes) -> None:  # type: ignore[override]
+        while True:
+            try:
+                super().feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                # The same head again, without the offer; now comes the body.
+                data = self._protocol.head_without_offer() + data[offer.args[0] :]
+            else:
+                return
+
+
+def _head_too_large() -> RequestError:
+    message = f"The headers may hold at most {MAXIMUM_HEAD_BYTES} bytes; send less."
+    return RequestError(431, "headers_too_large", message)
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """One connection.
 
@@ -63,10 +94,15 @@ class BoundedProtocol(HttpToolsProtocol):
     """
 
     _head: object = None
-    _head_bytes = 0
+    _head_bytes = _read_bytes = 0
+    _fault: RequestError | None = None
     _head_until = 0.0
     _unread = _left = 0
     _look: asyncio.TimerHandle | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **kwargs)
+        self.parser = _Parser(self)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first head."""
@@ -80,6 +116,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on, and note how long the head is in coming."""
+        self._read_bytes = len(data)
         super().data_received(data)
         # Of no type until the head is whole: only then it has a path.
         scope: Any = self.scope
@@ -90,10 +127,50 @@ class BoundedProtocol(HttpToolsProtocol):
             self._head_until = self.loop.time() + SECONDS_FOR_HEAD
         self._head_bytes += len(data)
         if self._head_bytes > MAXIMUM_HEAD_BYTES:
-            message = f"The headers may hold at most {MAXIMUM_HEAD_BYTES} bytes; send less."
-            self._refuse(RequestError(431, "headers_too_large", message))
+            self._refuse(_head_too_large())
         else:
             self._wait_for_head()
+
+    def on_headers_complete(self) -> None:
+        """Begin a request, unless its head is to be read again without an offer."""
+        if self._read_bytes > MAXIMUM_HEAD_BYTES and self._head_size() > MAXIMUM_HEAD_BYTES:
+            self._fault = _head_too_large()
+            raise self._fault
+        if not self._is_to_be_read_again():
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """End a request, as above."""
+        if not self._is_to_be_read_again():
+            super().on_message_complete()
+
+    def _is_to_be_read_again(self) -> bool:
+        # To connect to elsewhere is no offer but the request itself, and not for us.
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def head_without_offer(self) -> bytes:
+        """Return the head of the last request without its header `Upgrade`."""
+        version = self.parser.get_http_version().encode()
+        first = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)
+        lines = [b"%b: %b\r\n" % each for each in self.headers if each[0] != b"upgrade"]
+        return first + b"".join(lines) + b"\r\n"
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer the last request of a client that sends no more; hang up where there is none."""
+        if self._is_answering():
+            self.cycle.keep_alive = False
+            return True
+        # Here and not by the event loop, which knows nothing of what is to be written yet.
+        self.transport.close()
+        return False
+
+    def _is_answering(self) -> bool:
+        """Return whether a request has come whole, and its answer has not gone out."""
+        cycle = self.cycle
+        return cycle is not None and not cycle.response_complete and not cycle.more_body
 
     def _wait_for_head(self) -> None:
         # uvicorn's own timer between two requests, which it cancels when anything arrives.
@@ -105,9 +182,14 @@ class BoundedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
         """Refuse what cannot be read."""
         message = "What was sent is not a valid request of HTTP/1.1."
-        self._refuse(RequestError(400, "malformed_http", message))
+        self._refuse(self._fault or RequestError(400, "malformed_http", message))
 
     def _refuse(self, error: RequestError) -> None:
+        if self._is_answering():
+            # What came behind a good request must not be answered in its place.
+            self.cycle.keep_alive = False
+            self.flow.pause_reading()
+            return
         begun = self.cycle is not None and self.cycle.response_started
         if not (begun and not self.cycle.response_complete):
             response = refusal(error)

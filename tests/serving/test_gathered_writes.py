@@ -18,9 +18,9 @@ class Transport:
         self.written: list[bytes] = []
         self.closed = False
 
-    def writelines(self, parts: list[bytes]) -> None:
+    def write(self, data: bytes) -> None:
         assert not self.closed
-        self.written.append(b"".join(parts))
+        self.written.append(data)
 
     def is_closing(self) -> bool:
         return self.closed
@@ -59,6 +59,21 @@ def test_each_turn_is_one_write_and_closing_leaves_nothing_behind(
         else:
             turns.append(b"")
     assert asyncio.run(run()) == [turn for turn in turns if turn]
+
+
+def test_a_long_answer_is_not_copied() -> None:
+    async def run() -> list[bytes]:
+        transport = Transport()
+        writes = gathered(transport)
+        writes.write(b"head")
+        writes.write(long)
+        writes.close()
+        return transport.written
+
+    long = b"x" * 2**20
+    head, body = asyncio.run(run())
+    assert head == b"head"
+    assert body is long
 
 
 def test_what_is_written_to_a_closed_connection_is_dropped() -> None:

@@ -117,6 +117,88 @@ def test_sound_requests_follow_each_other_on_one_connection() -> None:
     with_server(talk)
 
 
+def in_bytes(sent: bytes) -> list[bytes]:
+    return [sent[place : place + 1] for place in range(len(sent))]
+
+
+@pytest.mark.parametrize("cut", ["whole", "before the body", "byte by byte"])
+@pytest.mark.parametrize("framed", ["length", "chunks"])
+def test_an_offer_of_another_protocol_is_ignored_and_not_its_body(cut: str, framed: str) -> None:
+    """Java's client offers HTTP/2 with each first request."""
+    body = b"GET /smuggled HTTP/1.1\r\n\r\n"
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n"
+    size = b"Content-Length: %d\r\n\r\n" % len(body)
+    sent = body
+    if framed == "chunks":
+        size = b"Transfer-Encoding: chunked\r\n\r\n"
+        sent = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    head = b"POST /echo HTTP/1.1\r\n" + HOST + offer + size
+    last = b"POST /last HTTP/1.1\r\n" + HOST + b"Connection: close\r\nContent-Length: 3\r\n\r\nend"
+    parts = {
+        "whole": [head + sent + last],
+        "before the body": [head, sent, last],
+        "byte by byte": [*in_bytes(head + sent), last],
+    }[cut]
+
+    async def talk(port: int) -> None:
+        answer = await answer_to(port, *parts)
+        assert answer.count(b"200 OK") == 2
+        assert [part.partition(b"\r\n\r\n")[2] for part in answer.split(b"HTTP/1.1 ")[1:]] == [
+            body, b"end",
+        ]  # fmt: skip
+
+    with_server(talk)
+
+
+def test_what_follows_a_request_without_a_body_that_offers_is_answered_too() -> None:
+    async def talk(port: int) -> None:
+        offer = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+        first = b"GET / HTTP/1.1\r\n" + HOST + offer + b"\r\n"
+        last = b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
+        assert (await answer_to(port, first + first + last)).count(b"200 OK") == 3
+
+    with_server(talk)
+
+
+def test_to_connect_to_elsewhere_is_refused() -> None:
+    async def talk(port: int) -> None:
+        sent = b"CONNECT example.org:443 HTTP/1.1\r\n" + HOST + b"\r\n"
+        assert error_of(await answer_to(port, sent), 400) == "malformed_http"
+
+    with_server(talk)
+
+
+def test_a_good_request_is_answered_whatever_comes_behind_it() -> None:
+    async def talk(port: int) -> None:
+        one = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\n\r\nabc"
+        answer = await answer_to(port, one + one + b"61.8034\r\n\r\n")
+        assert answer.count(b"200 OK") == answer.count(b"\r\n\r\nabc") == 2
+        assert b"malformed" not in answer
+
+    with_server(talk)
+
+
+def test_who_sends_no_more_is_answered_still() -> None:
+    async def talk(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\n\r\nabc")
+        writer.write_eof()
+        assert (await reader.read()).endswith(b"\r\n\r\nabc")
+        writer.close()
+
+    with_server(talk)
+
+
+def test_a_head_has_an_end_in_one_piece_too() -> None:
+    async def talk(port: int) -> None:
+        start = b"GET / HTTP/1.1\r\n" + HOST
+        longer = b"planted: " + b"a" * (MAXIMUM_HEAD_BYTES + 5_000)
+        answer = await answer_to(port, start + longer + b"\r\n\r\n")
+        assert error_of(answer, 431) == "headers_too_large"
+
+    with_server(talk)
+
+
 @pytest.mark.parametrize("line", [b"a" * 8192, b"x: y\r\n" * 1365])
 def test_a_head_has_an_end(line: bytes) -> None:
     """Whether it is one header that goes on and on, or many."""
