@@ -83,8 +83,10 @@ async def read_body(request: Request, kinds: tuple[str, ...] = (_JSON,)) -> byte
         415 when it is announced as anything but plain JSON; 413 as soon as it is known to be
         larger than `MAXIMUM_BODY_BYTES`; 400 when it is empty.
     """
-    _refuse_other_content(request, kinds)
     announced = first_header(request, b"content-length")
+    if announced == "0":
+        raise _empty()
+    _refuse_other_content(request, kinds)
     if announced.isdecimal() and int(announced[:20]) > MAXIMUM_BODY_BYTES:
         raise _too_large()
     chunks, size, more = [], 0, True
@@ -100,8 +102,12 @@ async def read_body(request: Request, kinds: tuple[str, ...] = (_JSON,)) -> byte
         chunks.append(chunk)
         more = message.get("more_body", False)
     if not size:
-        raise RequestError(400, "empty_body", "The body is empty; send JSON.")
+        raise _empty()
     return b"".join(chunks)
+
+
+def _empty() -> RequestError:
+    return RequestError(400, "empty_body", "The body is empty; send JSON.")
 
 
 def _too_large() -> RequestError:

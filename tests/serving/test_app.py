@@ -182,6 +182,14 @@ def test_content_announced_as_something_else_is_refused(
     assert (error.code, error.fields[0].allowed) == (code, allowed)
 
 
+def test_an_empty_body_is_empty_however_it_is_announced(app: ASGIApp) -> None:
+    """As `curl -d ''` sends it."""
+    headers = {"content-type": "application/x-www-form-urlencoded", "content-length": "0"}
+    for path in ("/predict", "/predict_batch"):
+        response = ask(app, "POST", path, b"", headers=headers)
+        assert error_of(response, 400).error.code == "empty_body"
+
+
 def test_the_refusal_of_a_form_says_what_to_add(app: ASGIApp) -> None:
     headers = {"content-type": "application/x-www-form-urlencoded"}
     error = error_of(ask(app, "POST", "/predict", b"{}", headers=headers), 415).error
