@@ -20,6 +20,10 @@ _BUNDLES: Final = ("collection", "searchset", "document")
 # Where one of them stands, what it stands in may mean something else, and must not be read on by
 # who does not know it: https://hl7.org/fhir/R4/extensibility.html#modifierExtension.
 _MODIFIERS: Final = ("modifierExtension", "implicitRules")
+# An invariant that the validator does not know: https://hl7.org/fhir/R4/observation.html#invs.
+_OBS_6: Final = (
+    "breaks invariant obs-6: it has a value and a dataAbsentReason, which says that it has none"
+)
 # Deeper than any real resource; what is deeper would exhaust the stack of the validator.
 _DEEPEST: Final = 40
 
@@ -123,6 +127,8 @@ def checked(kind: str, content: Content, place: str, full_url: object = None) ->
         raise _invalid(where[0] if where else place, f"is not a valid element of {kind}") from None
     except Exception:  # noqa: BLE001  # the library fails in its own ways on strange content
         raise _invalid(place, f"is not a valid {kind}") from None
+    if kind == "Observation" and _breaks_obs_6(content):
+        raise _invalid(place, _OBS_6, "one of the two")
     _refuse_modifiers(place, content)
     identifier = content.get("id")
     if isinstance(identifier, str) and identifier:
@@ -130,6 +136,11 @@ def checked(kind: str, content: Content, place: str, full_url: object = None) ->
     if isinstance(full_url, str) and full_url:
         return Resource(kind, content, place, full_url)
     raise unusable(place, "no_reference", "needs an id or a fullUrl, so that it can be cited")
+
+
+def _breaks_obs_6(observation: Content) -> bool:
+    given = {name for name, value in observation.items() if value is not None}
+    return "dataAbsentReason" in given and any(name.startswith("value") for name in given)
 
 
 def _refuse_modifiers(place: str, content: Content) -> None:

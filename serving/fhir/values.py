@@ -17,7 +17,7 @@ _LARGEST: Final = 1e9
 
 def has_value(observation: Resource) -> bool:
     """Return whether an observation has a value at all; it may say why it has none."""
-    return any(name in observation.content for name in _VALUES)
+    return any(observation.content.get(name) is not None for name in _VALUES)
 
 
 def measured(observation: Resource, row: Measure, systems: Systems) -> float | str | bool:

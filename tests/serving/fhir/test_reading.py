@@ -129,6 +129,41 @@ def test_what_was_observed_of_another_is_set_aside(reader: FhirReader) -> None:
     assert "focus" in reasons(reading)["Observation/phq9"]
 
 
+ABSENT = {"dataAbsentReason": {"text": "error"}}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [phq9(18), gad7(11), {**phq9(18), "status": "entered-in-error"},
+     observation("other", "8867-4", 1, valueQuantity=quantity(PLANTED, "/min"))],
+)  # fmt: skip
+def test_a_value_that_is_said_to_be_absent_is_refused(
+    reader: FhirReader, given: dict[str, Any]
+) -> None:
+    """Invariant obs-6 of R4: of a value and the reason why there is none, one is wrong."""
+    [problem] = refusal(reader, person(), {**given, **ABSENT}).problems
+    assert problem.field == "Bundle.entry[1].resource"
+    assert "obs-6" in problem.problem
+
+
+@pytest.mark.parametrize("value", [{}, {"valueQuantity": None}])
+def test_what_is_said_to_be_absent_is_not_measured(
+    reader: FhirReader, value: dict[str, Any]
+) -> None:
+    absent = {**observation("phq9", "44261-6", 1), **value, **ABSENT}
+    reading = read(reader, person(), absent)
+    assert reading.patient.depression_total is None
+    assert reasons(reading) == {"Observation/phq9": "it has no value"}
+    assert read(reader, person(), absent, phq9(18, 3, "earlier")).patient.depression_total == 18
+
+
+def test_an_absent_item_leaves_the_total_out(reader: FhirReader) -> None:
+    scored = [observation(f"i{code}", code, 3, valueInteger=1) for code in ITEMS[1:]]
+    absent = {**observation("absent", ITEMS[0]), **ABSENT}
+    [problem] = refusal(reader, person(), absent, *scored).problems
+    assert f"PHQ-9 without {ITEMS[0]}" in problem.problem
+
+
 @pytest.mark.parametrize("day", [29, 400])
 def test_an_old_score_is_set_aside_and_a_history_is_not(reader: FhirReader, day: int) -> None:
     trials = observation("t", "failed-trials", day, LOCAL, valueInteger=2)

@@ -186,6 +186,7 @@ IN_GRAMS = observation("b", "39156-5", 1, valueQuantity=quantity(PLANTED, "g"))
             "wrong_unit",
         ),
         ([person(), {**phq9(1), "extra": PLANTED}], "invalid_fhir"),
+        ([person(), {**phq9(PLANTED), "dataAbsentReason": {"text": "error"}}], "invalid_fhir"),
     ],
 )
 def test_refusals_are_coded_and_placed(
