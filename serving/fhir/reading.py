@@ -106,6 +106,7 @@ def read_patient(
     person = only_patient(resources)
     present = Moment.of(now)
     index = index_moment(resources, codes, present)
+    _refuse_deceased(person, index)
     until = present if index.is_after(present) else index
     medications = {each.reference: each for each in resources if each.kind == "Medication"}
     evidence = Evidence(codes, until, settings.recency_days, medications)
@@ -255,6 +256,26 @@ def _choose_total(found: dict[str, Found], domain: str, instrument: str | None) 
             )
 
 
+def _refuse_deceased(person: Resource, index: Moment) -> None:
+    """Refuse who died, unless it was certainly after the index date: of a course in the past."""
+    died = person.content.get("deceasedDateTime")
+    if died is None and person.content.get("deceasedBoolean") in (None, False):
+        return
+    if isinstance(died, str) and _is_after(died, index):
+        return
+    element = "deceasedBoolean" if died is None else "deceasedDateTime"
+    problem = "says that the patient died, and not that it was after the index date"
+    allowed = "a patient who lived then; check whose record it is"
+    raise unusable(f"{person.place}.{element}", "deceased", problem, allowed)
+
+
+def _is_after(written: str, index: Moment) -> bool:
+    moment = Moment.parse(written)
+    if moment is None:  # a year or a month, which say enough where they are later ones
+        return len(written) < 10 and written > index.day.isoformat()[: len(written)]
+    return moment.is_after(index)
+
+
 def _add_person(
     found: dict[str, Found], person: Resource, index: Moment, evidence: Evidence
 ) -> None:
@@ -268,6 +289,8 @@ def _add_person(
         found["age_years"] = Found("age_years", float(years), index, (person,))
     elif "birthDate" in person.content:
         evidence.unused.append(Unused(person.reference, "birthDate is not precise to the day"))
+    if person.content.get("deceasedDateTime") is not None:
+        evidence.unused.append(Unused(person.reference, "deceasedDateTime is after the index date"))
 
 
 def _without_instruments(found: dict[str, Found]) -> dict[str, Found]:
