@@ -6,6 +6,7 @@ import orjson
 from fastapi import FastAPI, Response
 from pydantic import BaseModel
 
+from data_schemas.outcome_report import OutcomeReceipt, OutcomeReport
 from data_schemas.patient import Patient
 from data_schemas.prediction import ErrorBody
 from serving.access.callers import SCOPES, route_of
@@ -126,6 +127,8 @@ def complete_openapi(app: FastAPI, predictor: ResponsePredictor) -> None:
     schemas = document["components"]["schemas"]
     for model in (Patient, UploadedQuality, HookCall, FeedbackBody):
         _add_schema(schemas, model)
+    if OutcomeReceipt.__name__ in schemas:  # outcomes are taken where a ledger is kept
+        _add_schema(schemas, OutcomeReport)
     add_course_schemas(schemas, predictor)
     add_examples(schemas, predictor)
     _add_access(document)

@@ -1,6 +1,7 @@
 """An example for every field in `/docs.json`, taken from whole records that fit together."""
 
 from collections.abc import Iterable
+from datetime import date
 from math import ceil
 from typing import Any
 
@@ -22,6 +23,7 @@ from data_schemas.filled_card import (
     FilledCard,
 )
 from data_schemas.instruments import get_instrument
+from data_schemas.outcome_report import OutcomeReceipt, OutcomeReport
 from data_schemas.patient import Patient
 from data_schemas.prediction import (
     Contribution,
@@ -53,6 +55,11 @@ EXAMPLE_ERROR = ErrorBody(
         fields=(ErrorField(field="age_years", problem="is out of range", allowed="at most 110"),),
     )
 )
+_PREDICTED = "7f2c1e0a-5d0b-4a52-9f7e-0d5c1b1f4a11"
+EXAMPLE_OUTCOME = OutcomeReport(
+    prediction_id=_PREDICTED, measured_on=date(2026, 3, 31), responded=True
+)
+EXAMPLE_RECEIPT = OutcomeReceipt(prediction_id=_PREDICTED, status="recorded", reports=1)
 _PARTS_OF_SOME_MODELS = (
     Interval(lower=0.31, upper=0.62, level=0.9, method="spread of 200 bootstraps of the pipeline"),
     Contribution(
@@ -255,6 +262,9 @@ def _examples(predictor: ResponsePredictor) -> dict[tuple[str, str], Any]:
         Prediction.model_validate(answer),
         model_card(predictor),
         EXAMPLE_ERROR,
+        EXAMPLE_OUTCOME,
+        _reported(predictor.document.outcome.instrument),
+        EXAMPLE_RECEIPT,
         _CARD,
         *_PARTS_OF_SOME_MODELS,
         *EXAMPLES,
@@ -266,6 +276,15 @@ def _examples(predictor: ResponsePredictor) -> dict[tuple[str, str], Any]:
             if found.get(key) in (None, [], {}, ""):
                 found[key] = _short(value)
     return found
+
+
+def _reported(instrument: str) -> OutcomeReport:
+    return OutcomeReport(
+        prediction_id=_PREDICTED,
+        measured_on=EXAMPLE_OUTCOME.measured_on,
+        instrument=instrument,
+        final_total=7,
+    )
 
 
 def _records_within(values: Iterable[Any]) -> Iterable[BaseModel]:

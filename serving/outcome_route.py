@@ -1,5 +1,7 @@
 """`POST /outcomes`: what happened to a patient predicted earlier."""
 
+from typing import Any
+
 import anyio.to_thread
 from fastapi import FastAPI, Request, Response
 from pydantic import ValidationError
@@ -10,6 +12,7 @@ from serving.ledger.database import LedgerUnavailableError
 from serving.ledger.ledger import Ledger
 from serving.ledger.outcomes import UnfitOutcomeError, UnknownPredictionError
 from serving.openapi import refusals
+from serving.openapi_examples import EXAMPLE_OUTCOME, EXAMPLE_RECEIPT
 from serving.recording import caller_of, ledger_unavailable
 from serving.requests import RequestError, parse_json, read_body
 
@@ -18,16 +21,18 @@ _BODY = {
         "required": True,
         "content": {
             "application/json": {
-                "schema": OutcomeReport.model_json_schema(),
-                "example": {
-                    "prediction_id": "7f2c1e0a-5d0b-4a52-9f7e-0d5c1b1f4a11",
-                    "measured_on": "2026-03-31",
-                    "responded": True,
-                },
+                "schema": {"$ref": f"#/components/schemas/{OutcomeReport.__name__}"},
+                "example": EXAMPLE_OUTCOME.model_dump(mode="json", exclude_defaults=True),
             }
         },
     }
 }
+
+
+def _receipt(status: str, description: str) -> dict[str, Any]:
+    example = {**EXAMPLE_RECEIPT.model_dump(mode="json"), "status": status}
+    content = {"application/json": {"example": example}}
+    return {"model": OutcomeReceipt, "description": description, "content": content}
 
 
 def add_outcomes(app: FastAPI, ledger: Ledger | None) -> None:
@@ -40,8 +45,8 @@ def add_outcomes(app: FastAPI, ledger: Ledger | None) -> None:
         response_model=None,
         status_code=201,
         responses={
-            200: {"model": OutcomeReceipt, "description": "Known already, or a correction."},
-            201: {"model": OutcomeReceipt, "description": "The first report of this outcome."},
+            200: _receipt("unchanged", "Known already, or a correction."),
+            201: _receipt("recorded", "The first report of this outcome."),
             **refusals(400, 404, 413, 415, 422, 503),
         },
         openapi_extra=_BODY,

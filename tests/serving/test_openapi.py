@@ -1,17 +1,19 @@
 """`/docs.json` is complete: every reference resolves, and its examples are answered."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
 from ehr_sandbox import EhrSandbox
 from fhir_bundles import usual
 from jsonschema_rs import Draft202012Validator
+from ledgers import KEYS
 from served_models import ask
 from starlette.types import ASGIApp
 
 from data_schemas.patient import Patient
 from serving.app import create_app
+from serving.ledger.ledger import Ledger
 from serving.openapi_examples import example_patient
 from serving.predictor import ResponsePredictor
 
@@ -115,22 +117,53 @@ def test_the_form_names_its_parts(document: dict[str, Any]) -> None:
     assert parts["connectome"]["format"] == "binary"
 
 
-def properties(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, schema in document["components"]["schemas"].items():
-        for field, declared in schema.get("properties", {}).items():
-            yield f"{name}.{field}", declared
+@pytest.fixture(scope="module")
+def whole(
+    predictor: ResponsePredictor, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Any]]:
+    """With the routes that need a ledger."""
+    folder = tmp_path_factory.mktemp("openapi")
+    ledger = Ledger(f"sqlite:///{folder / 'ledger.db'}", KEYS, folder / "outbox.db")
+    yield ask(create_app(predictor, ledger), "GET", "/docs.json").json()
+    ledger.close()
 
 
-def test_every_field_has_a_title_and_an_example_that_fits(document: dict[str, Any]) -> None:
+def properties(content: object, where: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every field of every schema, those within a route among them."""
+    parts: Iterable[tuple[object, object]] = ()
+    if isinstance(content, dict):
+        for field, declared in content.get("properties", {}).items():
+            yield f"{where}.{field}", declared
+        parts = content.items()
+    elif isinstance(content, list):
+        parts = enumerate(content)
+    for name, part in parts:
+        yield from properties(part, f"{where}/{name}")
+
+
+def test_every_field_has_a_title_and_an_example_that_fits(whole: dict[str, Any]) -> None:
     checked = 0
-    for where, declared in properties(document):
+    for where, declared in properties(whole):
+        # Fields of which there is nothing to show but a file, one value, or another schema.
+        if declared.get("format") == "binary" or {"const", "$ref"} & set(declared):
+            continue
         assert declared.get("title") or declared.get("description"), where
         assert declared.get("examples"), where
-        schema = {**declared, "components": document["components"]}
+        schema = {**declared, "components": whole["components"]}
         for example in declared["examples"]:
             Draft202012Validator(schema).validate(example)
             checked += 1
     assert checked > 150
+    assert {"OutcomeReport", "OutcomeReceipt"} <= set(whole["components"]["schemas"])
+
+
+def test_outcomes_are_shown_sent_and_answered(whole: dict[str, Any]) -> None:
+    operation = whole["paths"]["/outcomes"]["post"]
+    answers = operation["responses"]
+    for body in (operation["requestBody"], answers["200"], answers["201"]):
+        shown = body["content"]["application/json"]
+        schema = {**shown["schema"], "components": whole["components"]}
+        Draft202012Validator(schema).validate(shown["example"])
 
 
 def test_answers_fit_their_schemas(app: ASGIApp, document: dict[str, Any]) -> None:
