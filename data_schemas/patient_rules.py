@@ -34,6 +34,8 @@ _POST_TREATMENT = (
         r"(^|_)(change|improvement|delta|responder|responded|remitter|remitted)(_|$)",
         "is derived from the outcome",
     ),
+    # Alone only: a galvanic_skin_response is a measurement.
+    (r"^(response|responds|remission|remits)$", "is derived from the outcome"),
     (
         r"(dropout|dropped_out|completer|early_improvement|protocol_switch)",
         "depends on the course of treatment",

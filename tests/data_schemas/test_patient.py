@@ -73,7 +73,8 @@ def test_bad_values_are_named_by_field_and_never_shown(
 @pytest.mark.parametrize(
     "name",
     ["sessions_completed", "week1_score", "phq9_week_2", "final_total", "hdrs_post", "ses-post",
-     "responder", "percent_improvement", "bdi.2m", "follow_up_madrs", "early_improvement"],
+     "responder", "percent_improvement", "bdi.2m", "follow_up_madrs", "early_improvement",
+     "response", "responds", "remission", "remits"],
 )  # fmt: skip
 def test_what_is_known_only_later_is_refused_with_the_reason(name: str) -> None:
     problem = _problem(**{name: 1})
@@ -87,6 +88,8 @@ def test_no_baseline_field_is_mistaken_for_a_later_one() -> None:
     assert [n for n in Patient.model_fields if post_treatment_reason(n)] == []
     assert post_treatment_reason("hads_depression") is None
     assert post_treatment_reason("stimsite_accumbens_fc") is None
+    for name in ("galvanic_skin_response", "response_time_ms", "alcohol_remission_years"):
+        assert post_treatment_reason(name) is None
 
 
 # None of them touches a field of another.
