@@ -5,7 +5,6 @@ It is configured by the variables in `serving/settings.py`.
 
 import gc
 import os
-import sys
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -18,14 +17,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import bentoml
 from _bentoml_sdk import Service  # type: ignore[import-untyped]
 
-from data_schemas.errors import TmsResponseError
 from serving.access.callers import Caller, Need
 from serving.access.gate import Gate, gate_of_settings
-from serving.course import refuse_landmark_alone
+from serving.checked_settings import check_settings, ended_with_a_sentence
 from serving.ledger.start import open_ledger
 from serving.logs import configure_logs
 from serving.model_pointer import pointed_folder
-from serving.predictor import ResponsePredictor
 from serving.replaced_workers import replace_workers_soon
 from serving.settings import (
     cors_origins,
@@ -33,8 +30,6 @@ from serving.settings import (
     model_source,
     n_workers,
     reload_seconds,
-    requests_per_minute,
-    seconds_per_request,
 )
 
 _HEALTH: Final = frozenset({"/livez", "/readyz", "/healthz"})
@@ -70,18 +65,8 @@ def _prepare_workers() -> None:
     """Refuse bad settings before a worker fails by them, and have those that end replaced soon."""
     # BentoML has just set logs up in its own way.
     configure_logs(requests=log_requests())
-    try:
-        refuse_landmark_alone(ResponsePredictor.load(pointed_folder(model_source())).document)
-        reload_seconds()
-        requests_per_minute()
-        seconds_per_request()
-        gate_of_settings()
-        ledger = open_ledger()
-        if ledger is not None:
-            ledger.close()
-    except TmsResponseError as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(error.exit_code) from None
+    with ended_with_a_sentence():
+        check_settings()
     replace_workers_soon()
 
 
@@ -138,11 +123,14 @@ class _FrontedService(Service[_ModelWorker]):  # type: ignore[misc]
         return for_origins(front, origins) if origins else front
 
 
-configure_logs(requests=log_requests())
+with ended_with_a_sentence():
+    # What is read when this is imported, before `_prepare_workers`.
+    configure_logs(requests=log_requests())
+    _N_WORKERS: Final = n_workers()
 TmsResponseService = bentoml.service(
     name="tms_response",
     service_class=_FrontedService,
-    workers=n_workers(),
+    workers=_N_WORKERS,
     logging={"access": {"enabled": False}},
     # Ours are in `serving/metrics.py`.
     metrics={"enabled": False},
