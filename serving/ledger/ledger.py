@@ -22,6 +22,7 @@ from serving.ledger.entries import (
     writer_apart,
 )
 from serving.ledger.lookup import RecordedPrediction, find_prediction
+from serving.ledger.outage import Outage
 from serving.ledger.outbox import ForwardingStore
 from serving.ledger.outcomes import record_outcome
 from serving.ledger.pseudonyms import PseudonymKeys
@@ -75,8 +76,11 @@ class Ledger:
         self.keys = keys
         self._clock = clock
         self._database = Database(url)
+        self._outage = self._outage_of_server = Outage()
         self._forwarding: ForwardingStore | None = None
         if self._database.is_postgres:
+            # Predictions go on while it is away, and do not say that it is back.
+            self._outage_of_server = Outage()
             self._outbox = Database(f"sqlite:///{outbox}")
             self._forwarding = ForwardingStore(self._database, self._outbox, clock)
         else:
@@ -114,10 +118,13 @@ class Ledger:
         now = self._clock()
         rows = tuple(prediction_row(each, asked, now) for each in predicted)
         kept = None if answer is None else answer_row(asked, answer, now)
-        if self._apart is not None and kept is None and rows:
-            await self._apart.record(rows)
+        if not rows and kept is None:
             return None
-        return await self._writer.record(Entry(rows, kept))
+        with self._outage:
+            if self._apart is not None and kept is None:
+                await self._apart.record(rows)
+                return None
+            return await self._writer.record(Entry(rows, kept))
 
     def record_outcome(self, report: OutcomeReport, caller: str) -> OutcomeReceipt:
         """Write what happened to a patient predicted earlier; see `outcomes.record_outcome`.
@@ -127,9 +134,11 @@ class Ledger:
         LedgerUnavailableError
             Also while PostgreSQL is away, since its prediction cannot be looked up then.
         """
-        if self._forwarding is not None and not self._forwarding.forward():
-            raise LedgerUnavailableError("The ledger's server is away; report the outcome later.")
-        return record_outcome(self._database, report, caller, self._clock())
+        with self._outage_of_server:
+            if self._forwarding is not None and not self._forwarding.forward():
+                message = "The ledger's server is away; report the outcome later."
+                raise LedgerUnavailableError(message)
+            return record_outcome(self._database, report, caller, self._clock())
 
     def find_prediction(self, prediction_id: str) -> RecordedPrediction | None:
         """Return a prediction made earlier; see `lookup.find_prediction`.
@@ -166,12 +175,13 @@ class Ledger:
             "service": service,
             "content": orjson.dumps(dict(content)).decode(),
         }
-        with self._database.transaction() as connection:
+        with self._outage_of_server, self._database.transaction() as connection:
             connection.execute(insert(feedback), row)
 
     def remember_once(self, kind: str, key: str, expires: float) -> bool:
         """Return whether a key is new, and remember it; see `shared_memory.remember_once`."""
-        return remember_once(self._present(), kind, key, expires, time.time())
+        with self._outage:
+            return remember_once(self._present(), kind, key, expires, time.time())
 
     def lease_tokens(
         self, name: str, per_second: float, capacity: float, wanted: int

@@ -79,11 +79,18 @@ def test_a_full_disk_answers_nobody_unrecorded_and_recovers(
     if kind == "small disk" and disk is None:
         pytest.skip("this machine allows no mount")
     chosen = faults.ShortFiles() if disk is None or kind == "short files" else disk
+    said_before = len(service.log)
     load = faults.disk_that_fills_up(service, chosen, kind.replace(" ", "-"), body, 8, 40)
     loads.append(load)
     print(load.figures())
     assert set(load.statuses) == {200, 503}
     assert load.broken == 0
+    if isinstance(chosen, faults.SmallDisk):  # the log may grow
+        said = service.log[said_before:]
+        print(f"{load.statuses[503]} refusals: {said}")
+        # A line of each worker, now and then; not of each request.
+        assert 1 <= said.count("The ledger cannot be used now") <= 6
+        assert "The ledger can be written again." in said
     faults.check_ledger(service.ledger, *loads)
 
 

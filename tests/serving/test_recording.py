@@ -202,10 +202,12 @@ def test_duplicates_at_once_get_one_answer_and_one_row(
 
 
 def test_nothing_is_answered_that_is_not_recorded(
-    app: ASGIApp, record: dict[str, Any], url: str, tmp_path: Path
-) -> None:
+    app: ASGIApp, record: dict[str, Any], url: str, tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
     import sqlite3
 
+    caplog.set_level("INFO")
     with sqlite3.connect(tmp_path / "ledger.db") as other:
         other.execute("ALTER TABLE predictions RENAME TO elsewhere")
     for path, sent in (("/predict", record), ("/predict_batch", [record])):
@@ -213,10 +215,16 @@ def test_nothing_is_answered_that_is_not_recorded(
         assert response.status_code == 503
         assert response.json()["error"]["code"] == "ledger_unavailable"
         assert "response_probability" not in response.text
+    # What has nothing to be recorded does not say that it could be.
+    assert post(app, "/predict_batch", [{"age_years": "no"}]).status_code == 200
     with sqlite3.connect(tmp_path / "ledger.db") as other:
         other.execute("ALTER TABLE elsewhere RENAME TO predictions")
     assert post(app, "/predict", record).status_code == 200
     assert len(rows_of(url)) == 1
+    [refused, again] = [each for each in caplog.records if each.name == "tms_response.serving"]
+    assert refused.levelname == "ERROR"
+    assert "(OperationalError)" in refused.getMessage()
+    assert again.getMessage() == "The ledger can be written again."
 
 
 def test_without_a_ledger_a_key_is_refused_rather_than_ignored(
