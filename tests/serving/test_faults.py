@@ -174,6 +174,7 @@ def test_both_workers_are_killed_and_soon_replaced(
     print(load.figures())
     assert set(load.statuses) == {200}
     assert max(seconds) < 5
+    assert "A worker ended unexpectedly (exit code -9)" in service.log
     faults.check_ledger(service.ledger, *loads)
 
 

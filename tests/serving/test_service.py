@@ -59,6 +59,7 @@ def client(folder: Path) -> Iterator[httpx.Client]:
         finally:
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=30) == 0
+    assert "unexpectedly" not in (folder / "log").read_text("utf-8")
 
 
 @pytest.fixture
