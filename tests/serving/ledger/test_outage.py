@@ -27,8 +27,8 @@ def outage(clock: Clock) -> Outage:
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
-    """Return the levels of the lines that have come since it was asked last."""
-    caplog.set_level("INFO")
+    """Return the levels of the service's lines that have come since it was asked last."""
+    caplog.set_level("INFO", "tms_response")
 
     def since() -> list[str]:
         levels = [each.levelname for each in caplog.records]
@@ -106,3 +106,14 @@ def test_other_writes_are_told_as_well(
     [line] = caplog.records
     assert "(OperationalError)" in line.getMessage()
     assert PLANTED not in caplog.text
+
+
+def test_what_goes_into_the_outbox_does_not_say_that_the_server_is_back(
+    open_ledger: Callable[..., Ledger], log: Callable[[], list[str]]
+) -> None:
+    ledger = open_ledger("postgresql://ledger@127.0.0.1:1/nowhere")
+    assert log() == ["WARNING"]
+    with pytest.raises(LedgerUnavailableError):
+        ledger.record_feedback("s", "c", {})
+    assert ledger.remember_once("jti", "a", 2e9)
+    assert log() == ["ERROR"]
