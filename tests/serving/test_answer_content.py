@@ -1,7 +1,6 @@
 """One content: its dictionaries and the bytes that are sent say the same."""
 
 import json
-import uuid
 
 import numpy as np
 import pytest
@@ -73,20 +72,6 @@ def test_contributions_of_one_size_keep_the_order_of_the_features(
     assert [each["feature"] for each in named] == [each.name for each in predictor.features]
     assert (named[0]["label"], named[-1]) == ("Age", [*named][-1])
     assert named[1:3] == [named[1], named[2]]
-
-
-def test_every_answer_has_a_random_uuid_of_its_own(predictor: ResponsePredictor) -> None:
-    made = contents(predictor, "Age", "years")
-    identifiers = [made.answer(())["prediction_id"] for _ in range(2_000)]
-    assert len({*identifiers}) == len(identifiers)
-    for identifier in identifiers:
-        read = uuid.UUID(identifier)
-        assert (str(read), read.version, read.variant) == (identifier, 4, uuid.RFC_4122)
-    # All of the other digits vary.
-    fixed = [
-        place for place, digits in enumerate(zip(*identifiers, strict=True)) if len({*digits}) < 4
-    ]
-    assert fixed == [8, 13, 14, 18, 23]
 
 
 def test_nothing_else_is_written_in_another_way() -> None:
